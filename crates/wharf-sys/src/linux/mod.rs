@@ -1,0 +1,1 @@
+//! Windows function set on Linux.

@@ -1,0 +1,57 @@
+//! On Windows the function set is the operating system's own.
+
+macro_rules! reexport {
+    ($($module:path => { $($name:ident($parameters:literal),)* })*) => {
+        $(pub use $module::{$($name),*};)*
+    };
+}
+crate::for_each_function!(reexport);
+
+// The C run-time's thread functions are not in Microsoft's metadata.
+#[link(name = "msvcrt")]
+unsafe extern "C" {
+    /// Starts a thread; the C run-time's form of `CreateThread`.
+    pub fn _beginthreadex(
+        security: *mut core::ffi::c_void,
+        stack_size: u32,
+        start: Option<unsafe extern "system" fn(*mut core::ffi::c_void) -> u32>,
+        argument: *mut core::ffi::c_void,
+        flags: u32,
+        thread_id: *mut u32,
+    ) -> usize;
+    /// Ends the calling thread.
+    pub fn _endthreadex(code: u32) -> !;
+}
+
+/// What only tests ask: Windows tells nothing, so every answer is "unknown".
+#[doc(hidden)]
+pub mod observe {
+    /// How many threads wait in `port`, where that can be told.
+    pub fn port_waiters(_port: windows_sys::Win32::Foundation::HANDLE) -> Option<usize> {
+        None
+    }
+
+    /// Whether the thread with that identifier is blocked in a wait of this library.
+    pub fn thread_waits(_thread_id: u32) -> Option<bool> {
+        None
+    }
+
+    /// Live counts, where they can be told.
+    pub fn counts() -> Option<Counts> {
+        None
+    }
+
+    /// What is alive inside the library.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[repr(C)]
+    pub struct Counts {
+        /// Open handles.
+        pub handles: usize,
+        /// Sockets whose descriptor is still open.
+        pub sockets: usize,
+        /// Operations accepted and not yet delivered.
+        pub requests: usize,
+        /// Packets queued in ports.
+        pub packets: usize,
+    }
+}

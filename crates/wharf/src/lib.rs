@@ -1,0 +1,1 @@
+//! Completion ports in safe Rust.
