@@ -1,1 +1,66 @@
-//! Windows function set on Linux.
+//! The Windows function set on Linux. How it works: ARCHITECTURE.md.
+
+mod abi;
+mod accept;
+mod address;
+mod batch;
+mod completion;
+mod connect;
+mod critical_section;
+mod direction;
+mod dispatch;
+mod doctor;
+mod escape;
+mod handle;
+mod helper;
+mod last_error;
+mod lock;
+mod object;
+#[doc(hidden)]
+pub mod observe;
+mod operation;
+mod option;
+mod parity;
+mod parker;
+mod port;
+mod reactor;
+mod readiness;
+mod slab;
+mod socket;
+mod startup;
+mod status;
+mod system;
+mod text;
+mod thread;
+mod trace;
+mod wait;
+
+pub use abi::handle::*;
+pub use abi::ioapi::{
+    CancelIo, CancelIoEx, CreateIoCompletionPort, GetOverlappedResult, GetOverlappedResultEx,
+    GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus,
+    SetFileCompletionNotificationModes,
+};
+pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
+pub use abi::synch::{
+    CreateEventA, CreateEventW, DeleteCriticalSection, EnterCriticalSection,
+    InitializeCriticalSection, InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx,
+    LeaveCriticalSection, ResetEvent, SetEvent, Sleep, SleepEx, TryEnterCriticalSection,
+    WaitForMultipleObjects, WaitForMultipleObjectsEx, WaitForSingleObject, WaitForSingleObjectEx,
+};
+pub use abi::sysinfo::*;
+pub use abi::thread::{
+    _beginthreadex, _endthreadex, CreateThread, ExitThread, GetCurrentProcess, GetCurrentThread,
+    GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC, ResumeThread, SwitchToThread,
+};
+#[doc(hidden)]
+pub use abi::winsock2::select_within;
+pub use abi::winsock2::{
+    __WSAFDIsSet, WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError,
+    WSAGetOverlappedResult, WSAIoctl, WSARecv, WSAResetEvent, WSASend, WSASetEvent,
+    WSASetLastError, WSASocketA, WSASocketW, WSAStartup, WSAWaitForMultipleEvents, accept, bind,
+    closesocket, connect, getpeername, getsockname, getsockopt, htonl, htons, inet_addr, inet_ntoa,
+    inet_ntop, inet_pton, ioctlsocket, listen, ntohl, ntohs, recv, select, send, setsockopt,
+    shutdown, socket,
+};
+pub use doctor::{Findings, doctor};

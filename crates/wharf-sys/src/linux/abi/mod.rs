@@ -1,0 +1,35 @@
+//! The edge: Windows' functions, grouped as in Microsoft's headers.
+//!
+//! Every function does the same: checks and turns raw arguments into types, calls inward, turns the result back.
+//! There are no decisions here, and inward of here there are no raw handles and no DWORDs.
+
+pub mod handle;
+pub mod ioapi;
+pub mod mswsock;
+pub mod synch;
+pub mod sysinfo;
+pub mod thread;
+pub mod winsock2;
+
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::System::Threading::INFINITE;
+
+use super::parker::Deadline;
+
+/// The moment `milliseconds` from now; `INFINITE`: never.
+fn deadline(milliseconds: u32) -> Deadline {
+    (milliseconds != INFINITE)
+        .then(|| Instant::now() + Duration::from_millis(u64::from(milliseconds)))
+}
+
+/// Stores `value` where `out` points, if it points anywhere.
+///
+/// # Safety
+/// `out` is null or valid for writes.
+unsafe fn store<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: not null, so valid by the caller's promise; C callers may pass it unaligned.
+        unsafe { out.write_unaligned(value) };
+    }
+}

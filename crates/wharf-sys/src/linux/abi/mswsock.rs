@@ -1,0 +1,315 @@
+//! mswsock.h: AcceptEx, ConnectEx and how they are found.
+
+use core::ffi::c_void;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::FALSE;
+use windows_sys::Win32::Networking::WinSock::*;
+use windows_sys::Win32::System::IO::OVERLAPPED;
+use windows_sys::core::{BOOL, GUID};
+
+use crate::platform::accept::Output;
+use crate::platform::address::Address;
+use crate::platform::completion::{self, How, Overlapped};
+use crate::platform::operation::Buffers;
+use crate::platform::socket::Socket;
+use crate::platform::status::Status;
+use crate::platform::{handle, last_error, startup};
+
+/// The answer of AcceptEx and ConnectEx: `FALSE` with a winsock code, ERROR_IO_PENDING if the call was accepted.
+fn pending(started: Result<(), Status>) -> BOOL {
+    last_error::winsock_value(started.and(Err(Status::IO_PENDING)), FALSE)
+}
+
+/// Accepts a connection into `sacceptsocket`, and receives its first data if `dwreceivedatalength` is not 0.
+///
+/// Always answers `FALSE`, with ERROR_IO_PENDING when it was accepted. The output buffer is the library's until the
+/// operation is reported, to the listener's port.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nf-mswsock-acceptex>
+///
+/// # Safety
+/// `lpoutputbuffer` is null or valid for the three lengths together, `lpoverlapped` null or valid, until reported.
+pub unsafe extern "system" fn AcceptEx(
+    slistensocket: SOCKET,
+    sacceptsocket: SOCKET,
+    lpoutputbuffer: *mut c_void,
+    dwreceivedatalength: u32,
+    dwlocaladdresslength: u32,
+    dwremoteaddresslength: u32,
+    _lpdwbytesreceived: *mut u32,
+    lpoverlapped: *mut OVERLAPPED,
+) -> BOOL {
+    let accept = || {
+        startup::check()?;
+        // SAFETY: the caller's promise.
+        let overlapped = unsafe { begin(lpoverlapped) };
+        let listener = handle::socket(slistensocket)?;
+        let overlapped = overlapped?;
+        let acceptor = handle::socket(sacceptsocket)?;
+        if lpoutputbuffer.is_null() || dwremoteaddresslength == 0 {
+            return Err(Status::FAULT);
+        }
+        let output = Output {
+            base: lpoutputbuffer.cast(),
+            data: dwreceivedatalength as usize,
+            local: dwlocaladdresslength as usize,
+            remote: dwremoteaddresslength as usize,
+        };
+        listener.accept_into(acceptor, output, overlapped)
+    };
+    pending(accept())
+}
+
+/// Marks the OVERLAPPED as pending, which it stays when the call is refused.
+///
+/// # Safety
+/// `overlapped` is null or stays valid until the operation is reported.
+unsafe fn begin(overlapped: *mut OVERLAPPED) -> Result<Overlapped, Status> {
+    if overlapped.is_null() {
+        return Err(Status::from_win32(
+            windows_sys::Win32::Foundation::ERROR_INVALID_PARAMETER,
+        ));
+    }
+    // SAFETY: the caller's promise.
+    let overlapped = unsafe { Overlapped::new(overlapped) };
+    overlapped.set_pending();
+    Ok(overlapped)
+}
+
+/// Finds the two addresses in AcceptEx's output buffer; the pointers point into it.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nf-mswsock-getacceptexsockaddrs>
+///
+/// # Safety
+/// `lpoutputbuffer` is the buffer of a finished AcceptEx with these three lengths; the out-pointers are null or valid.
+pub unsafe extern "system" fn GetAcceptExSockaddrs(
+    lpoutputbuffer: *const c_void,
+    dwreceivedatalength: u32,
+    dwlocaladdresslength: u32,
+    dwremoteaddresslength: u32,
+    localsockaddr: *mut *mut SOCKADDR,
+    localsockaddrlength: *mut i32,
+    remotesockaddr: *mut *mut SOCKADDR,
+    remotesockaddrlength: *mut i32,
+) {
+    if lpoutputbuffer.is_null() {
+        return;
+    }
+    let (data, local) = (dwreceivedatalength as usize, dwlocaladdresslength as usize);
+    let areas = [
+        (data, local, localsockaddr, localsockaddrlength),
+        (
+            data + local,
+            dwremoteaddresslength as usize,
+            remotesockaddr,
+            remotesockaddrlength,
+        ),
+    ];
+    for (offset, length, address_out, length_out) in areas {
+        if length == 0 {
+            continue; // left out: its out-arguments are left alone
+        }
+        // SAFETY: within the buffer by the caller's promise.
+        let area =
+            unsafe { std::slice::from_raw_parts(lpoutputbuffer.cast::<u8>().add(offset), length) };
+        let (start, length) = Output::address_in(area);
+        let address = area
+            .as_ptr()
+            .wrapping_add(start)
+            .cast_mut()
+            .cast::<SOCKADDR>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            super::store(address_out, address);
+            super::store(length_out, length as i32);
+        }
+    }
+}
+
+/// Connects a bound socket and sends the first data. Found by `WSAIoctl` with WSAID_CONNECTEX.
+///
+/// Always answers `FALSE`, with ERROR_IO_PENDING when it was accepted.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nc-mswsock-lpfn_connectex>
+///
+/// # Safety
+/// `name` is null or valid for `namelen` bytes; `lpsendbuffer` is null or valid for `dwsenddatalength` bytes, and
+/// `lpoverlapped` null or valid, both until reported.
+unsafe extern "system" fn ConnectEx(
+    s: SOCKET,
+    name: *const SOCKADDR,
+    namelen: i32,
+    lpsendbuffer: *const c_void,
+    dwsenddatalength: u32,
+    _lpdwbytessent: *mut u32,
+    lpoverlapped: *mut OVERLAPPED,
+) -> BOOL {
+    let connect = || {
+        startup::check()?;
+        // SAFETY: the caller's promise.
+        let overlapped = unsafe { begin(lpoverlapped) };
+        let socket = handle::socket(s)?;
+        let overlapped = overlapped?;
+        if name.is_null() || namelen < 0 {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(name.cast::<u8>(), (namelen as usize).min(128)) };
+        let address = Address::from_windows(bytes, socket.family)?;
+        let length = if lpsendbuffer.is_null() {
+            0
+        } else {
+            dwsenddatalength as usize
+        };
+        let data = Buffers::one(lpsendbuffer.cast_mut().cast(), length);
+        socket.connect_extended(address, data, overlapped)
+    };
+    pending(connect())
+}
+
+// The type of the pointer that programs ask for.
+const _: LPFN_CONNECTEX = Some(ConnectEx);
+
+// ---- WSAIoctl ----
+
+/// What a control code came to.
+pub enum Controlled {
+    /// Done, with so many bytes of output.
+    Done(usize),
+    /// Reported later.
+    Pending,
+    /// Failed, with 0 stored as the count of bytes returned.
+    Refused(Status),
+}
+
+/// Carries out a control code.
+///
+/// # Errors
+/// A refusal that leaves the count of bytes returned alone.
+pub fn control(
+    socket: &Arc<Socket>,
+    handle: SOCKET,
+    code: u32,
+    input: &[u8],
+    output: &mut [u8],
+    how: Option<How>,
+) -> Result<Controlled, Status> {
+    if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
+        return extension(socket, input, output, how);
+    }
+    let answer = match answer(socket, handle, code, input, output, how.is_some()) {
+        Ok(returned) => returned,
+        Err(Refusal::Now(status)) if how.is_some() => {
+            set_pending(how);
+            return Err(status);
+        }
+        Err(Refusal::Now(status)) => return Ok(Controlled::Refused(status)),
+        Err(Refusal::Later(status)) => {
+            return match how {
+                Some(how) => report_later(socket, how, status),
+                None => Ok(Controlled::Refused(Status::OPERATION_UNSUPPORTED)),
+            };
+        }
+    };
+    report_now(socket, how)?;
+    Ok(Controlled::Done(answer))
+}
+
+enum Refusal {
+    /// At once, overlapped or not.
+    Now(Status),
+    /// With an OVERLAPPED: in its completion.
+    Later(Status),
+}
+
+fn answer(
+    socket: &Socket,
+    handle: SOCKET,
+    code: u32,
+    input: &[u8],
+    output: &mut [u8],
+    overlapped: bool,
+) -> Result<usize, Refusal> {
+    const READ_COUNT: u32 = FIONREAD as u32;
+    const BLOCKING_MODE: u32 = FIONBIO as u32;
+    const AT_MARK: u32 = SIOCATMARK as u32;
+    let fault = Refusal::Now(Status::FAULT);
+    match code {
+        BLOCKING_MODE => {
+            let on = input
+                .first_chunk()
+                .map(|bytes| u32::from_ne_bytes(*bytes))
+                .ok_or(fault)?;
+            socket.set_non_blocking(on != 0);
+            Ok(0)
+        }
+        READ_COUNT => write_out(output, &socket.readable_bytes().to_ne_bytes()),
+        AT_MARK => write_out(output, &u32::from(socket.no_urgent_data()).to_ne_bytes()),
+        SIO_KEEPALIVE_VALS => {
+            socket.set_keepalive_values(input).map_err(Refusal::Now)?;
+            Ok(0)
+        }
+        SIO_BASE_HANDLE if !overlapped => write_out(output, &handle.to_ne_bytes()),
+        _ => Err(Refusal::Later(Status::NOT_SUPPORTED)),
+    }
+}
+
+fn write_out(output: &mut [u8], bytes: &[u8]) -> Result<usize, Refusal> {
+    output
+        .get_mut(..bytes.len())
+        .ok_or(Refusal::Now(Status::FAULT))?
+        .copy_from_slice(bytes);
+    Ok(bytes.len())
+}
+
+fn set_pending(how: Option<How>) {
+    if let Some(How::Overlapped(overlapped, _)) = how {
+        overlapped.set_pending();
+    }
+}
+
+/// The indication of an ioctl that is done: a success with 0 bytes, whatever was returned.
+fn report_now(socket: &Arc<Socket>, how: Option<How>) -> Result<(), Status> {
+    let Some(how) = how else { return Ok(()) };
+    completion::report(socket, how, Status::SUCCESS)
+}
+
+fn report_later(socket: &Arc<Socket>, how: How, status: Status) -> Result<Controlled, Status> {
+    completion::report(socket, how, status)?;
+    Ok(Controlled::Pending)
+}
+
+/// SIO_GET_EXTENSION_FUNCTION_POINTER.
+fn extension(
+    socket: &Arc<Socket>,
+    input: &[u8],
+    output: &mut [u8],
+    how: Option<How>,
+) -> Result<Controlled, Status> {
+    let guid = input.first_chunk::<16>().ok_or(Status::FAULT)?;
+    let functions: [(GUID, usize); 3] = [
+        (WSAID_ACCEPTEX, AcceptEx as *const () as usize),
+        (WSAID_CONNECTEX, ConnectEx as *const () as usize),
+        (
+            WSAID_GETACCEPTEXSOCKADDRS,
+            GetAcceptExSockaddrs as *const () as usize,
+        ),
+    ];
+    let found = functions.iter().find(|(known, _)| bytes_of(known) == *guid);
+    let (_, function) = found.ok_or(Status::INVALID)?;
+    let out = output.get_mut(..size_of::<usize>()).ok_or(Status::FAULT)?;
+    out.copy_from_slice(&function.to_ne_bytes());
+    report_now(socket, how)?;
+    Ok(Controlled::Done(size_of::<usize>()))
+}
+
+fn bytes_of(guid: &GUID) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&guid.data1.to_le_bytes());
+    bytes[4..6].copy_from_slice(&guid.data2.to_le_bytes());
+    bytes[6..8].copy_from_slice(&guid.data3.to_le_bytes());
+    bytes[8..].copy_from_slice(&guid.data4);
+    bytes
+}

@@ -1,0 +1,365 @@
+//! synchapi.h: events, waits, sleeping, critical sections.
+
+use windows_sys::Win32::Foundation::{
+    ERROR_ALREADY_EXISTS, FALSE, HANDLE, TRUE, WAIT_EVENT, WAIT_FAILED, WAIT_IO_COMPLETION,
+    WAIT_OBJECT_0, WAIT_TIMEOUT,
+};
+use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
+use windows_sys::Win32::System::SystemServices::MAXIMUM_WAIT_OBJECTS;
+use windows_sys::Win32::System::Threading::CRITICAL_SECTION;
+use windows_sys::core::{BOOL, PCSTR, PCWSTR};
+
+use super::deadline;
+use crate::platform::critical_section::CriticalSection;
+use crate::platform::object::{Event, Object};
+use crate::platform::status::Status;
+use crate::platform::wait::{self, Waited};
+use crate::platform::{handle, last_error};
+
+/// Makes an event object, or opens the one with that name (last error then `ERROR_ALREADY_EXISTS`, else 0).
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventw>
+///
+/// # Safety
+/// `lpname` is null or a zero-terminated string of 16-bit units.
+pub unsafe extern "system" fn CreateEventW(
+    _lpeventattributes: *const SECURITY_ATTRIBUTES,
+    bmanualreset: BOOL,
+    binitialstate: BOOL,
+    lpname: PCWSTR,
+) -> HANDLE {
+    // SAFETY: the caller's promise.
+    let name = unsafe { wide_text(lpname) };
+    create_event(bmanualreset, binitialstate, name)
+}
+
+/// As `CreateEventW`, with a name in 8-bit units.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventa>
+///
+/// # Safety
+/// `lpname` is null or a zero-terminated string.
+pub unsafe extern "system" fn CreateEventA(
+    _lpeventattributes: *const SECURITY_ATTRIBUTES,
+    bmanualreset: BOOL,
+    binitialstate: BOOL,
+    lpname: PCSTR,
+) -> HANDLE {
+    let name = (!lpname.is_null()).then(|| {
+        // SAFETY: not null, so a string by the caller's promise.
+        unsafe { std::ffi::CStr::from_ptr(lpname.cast()) }
+            .to_string_lossy()
+            .into_owned()
+    });
+    create_event(bmanualreset, binitialstate, name)
+}
+
+fn create_event(manual_reset: BOOL, signalled: BOOL, name: Option<String>) -> HANDLE {
+    let (manual_reset, signalled) = (manual_reset != FALSE, signalled != FALSE);
+    let Some(name) = name else {
+        let event = Event::new(manual_reset, signalled);
+        return last_error::win32_value(handle::open(Object::Event(event)), std::ptr::null_mut());
+    };
+    let (event, existed) = Event::named(name, manual_reset, signalled);
+    last_error::set(if existed { ERROR_ALREADY_EXISTS } else { 0 });
+    last_error::win32_value(handle::open(Object::Event(event)), std::ptr::null_mut())
+}
+
+/// # Safety
+/// `text` is null or zero-terminated.
+unsafe fn wide_text(text: PCWSTR) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    let length = (0..).take_while(|&index| {
+        // SAFETY: not beyond the terminating zero.
+        unsafe { *text.add(index) != 0 }
+    });
+    // SAFETY: so many units before the terminating zero.
+    let units = unsafe { std::slice::from_raw_parts(text, length.count()) };
+    Some(String::from_utf16_lossy(units))
+}
+
+/// Signals an event.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-setevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn SetEvent(hevent: HANDLE) -> BOOL {
+    last_error::bool_result(handle::event(hevent).map(|event| event.set()))
+}
+
+/// Makes an event non-signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-resetevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn ResetEvent(hevent: HANDLE) -> BOOL {
+    last_error::bool_result(handle::event(hevent).map(|event| event.reset()))
+}
+
+/// Waits until an object is signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitforsingleobject>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WaitForSingleObject(
+    hhandle: HANDLE,
+    dwmilliseconds: u32,
+) -> WAIT_EVENT {
+    wait_result(wait_for_one(hhandle, dwmilliseconds, false))
+}
+
+/// As `WaitForSingleObject`, alertable if wanted.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitforsingleobjectex>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WaitForSingleObjectEx(
+    hhandle: HANDLE,
+    dwmilliseconds: u32,
+    balertable: BOOL,
+) -> WAIT_EVENT {
+    wait_result(wait_for_one(hhandle, dwmilliseconds, balertable != FALSE))
+}
+
+fn wait_for_one(handle: HANDLE, milliseconds: u32, alertable: bool) -> Result<Waited, Status> {
+    let object = waitable(handle)?;
+    Ok(wait::wait(
+        &[object],
+        false,
+        deadline(milliseconds),
+        alertable,
+    ))
+}
+
+/// Waits until one or all of several objects are signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitformultipleobjects>
+///
+/// # Safety
+/// `lphandles` is null or valid for `ncount` handles.
+pub unsafe extern "system" fn WaitForMultipleObjects(
+    ncount: u32,
+    lphandles: *const HANDLE,
+    bwaitall: BOOL,
+    dwmilliseconds: u32,
+) -> WAIT_EVENT {
+    // SAFETY: the caller's promise.
+    unsafe { WaitForMultipleObjectsEx(ncount, lphandles, bwaitall, dwmilliseconds, FALSE) }
+}
+
+/// As `WaitForMultipleObjects`, alertable if wanted.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitformultipleobjectsex>
+///
+/// # Safety
+/// As `WaitForMultipleObjects`.
+pub unsafe extern "system" fn WaitForMultipleObjectsEx(
+    ncount: u32,
+    lphandles: *const HANDLE,
+    bwaitall: BOOL,
+    dwmilliseconds: u32,
+    balertable: BOOL,
+) -> WAIT_EVENT {
+    // SAFETY: the caller's promise.
+    let waited = unsafe {
+        wait_for_many(
+            ncount,
+            lphandles,
+            bwaitall != FALSE,
+            dwmilliseconds,
+            balertable != FALSE,
+        )
+    };
+    wait_result(waited)
+}
+
+/// # Safety
+/// `handles` is null or valid for `count` handles.
+pub unsafe fn wait_for_many(
+    count: u32,
+    handles: *const HANDLE,
+    all: bool,
+    milliseconds: u32,
+    alertable: bool,
+) -> Result<Waited, Status> {
+    if count == 0 || count > MAXIMUM_WAIT_OBJECTS || handles.is_null() {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    let handle_at = |index| {
+        // SAFETY: valid for `count` handles by the caller's promise.
+        unsafe { handles.add(index).read_unaligned() }
+    };
+    let handles: Vec<HANDLE> = (0..count as usize).map(handle_at).collect();
+    let objects = handles
+        .iter()
+        .map(|&handle| real_waitable(handle))
+        .collect::<Result<Vec<_>, _>>()?;
+    let repeated = || {
+        handles
+            .iter()
+            .enumerate()
+            .any(|(index, handle)| handles[..index].contains(handle))
+    };
+    if all && repeated() {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    Ok(wait::wait(&objects, all, deadline(milliseconds), alertable))
+}
+
+fn real_waitable(handle: HANDLE) -> Result<Object, Status> {
+    match handle {
+        handle::CURRENT_PROCESS | handle::CURRENT_THREAD => Err(Status::INVALID_HANDLE),
+        _ => waitable(handle),
+    }
+}
+
+fn waitable(handle: HANDLE) -> Result<Object, Status> {
+    let object = handle::object(handle)?;
+    if object.waitable().is_some() {
+        Ok(object)
+    } else {
+        Err(Status::INVALID_HANDLE)
+    }
+}
+
+/// What the wait functions return.
+pub fn wait_result(waited: Result<Waited, Status>) -> WAIT_EVENT {
+    match waited {
+        Ok(Waited::Object(index)) => WAIT_OBJECT_0 + index as u32,
+        Ok(Waited::Apc) => WAIT_IO_COMPLETION,
+        Ok(Waited::TimedOut) => WAIT_TIMEOUT,
+        Err(status) => last_error::win32_value(Err(status), WAIT_FAILED),
+    }
+}
+
+/// Sleeps; 0 gives the processor to others.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-sleep>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn Sleep(dwmilliseconds: u32) {
+    sleep(dwmilliseconds, false);
+}
+
+/// Sleeps; if alertable, runs APCs and returns `WAIT_IO_COMPLETION` when there are any, else 0 after the time.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-sleepex>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn SleepEx(dwmilliseconds: u32, balertable: BOOL) -> u32 {
+    match sleep(dwmilliseconds, balertable != FALSE) {
+        Waited::Apc => WAIT_IO_COMPLETION,
+        _ => 0,
+    }
+}
+
+fn sleep(milliseconds: u32, alertable: bool) -> Waited {
+    if milliseconds == 0 {
+        std::thread::yield_now();
+    }
+    wait::sleep_until(deadline(milliseconds), alertable)
+}
+
+/// Prepares a critical section.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-initializecriticalsection>
+///
+/// # Safety
+/// `lpcriticalsection` is valid for writes, and stays in place while it is used.
+pub unsafe extern "system" fn InitializeCriticalSection(lpcriticalsection: *mut CRITICAL_SECTION) {
+    // SAFETY: the caller's promise; the layouts are the same.
+    unsafe {
+        lpcriticalsection
+            .cast::<CriticalSection>()
+            .write(CriticalSection::new())
+    };
+}
+
+/// As `InitializeCriticalSection`; the spin count is accepted.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-initializecriticalsectionandspincount>
+///
+/// # Safety
+/// As `InitializeCriticalSection`.
+pub unsafe extern "system" fn InitializeCriticalSectionAndSpinCount(
+    lpcriticalsection: *mut CRITICAL_SECTION,
+    _dwspincount: u32,
+) -> BOOL {
+    // SAFETY: the caller's promise.
+    unsafe { InitializeCriticalSection(lpcriticalsection) };
+    TRUE
+}
+
+/// As `InitializeCriticalSection`; spin count and flags are accepted.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-initializecriticalsectionex>
+///
+/// # Safety
+/// As `InitializeCriticalSection`.
+pub unsafe extern "system" fn InitializeCriticalSectionEx(
+    lpcriticalsection: *mut CRITICAL_SECTION,
+    _dwspincount: u32,
+    _flags: u32,
+) -> BOOL {
+    // SAFETY: the caller's promise.
+    unsafe { InitializeCriticalSection(lpcriticalsection) };
+    TRUE
+}
+
+/// # Safety
+/// `pointer` is an initialised critical section that stays in place.
+unsafe fn section<'a>(pointer: *mut CRITICAL_SECTION) -> &'a CriticalSection {
+    // SAFETY: the caller's promise; all its fields that change are atomics.
+    unsafe { &*pointer.cast() }
+}
+
+/// Takes a critical section, waiting as long as it takes. Recursive.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-entercriticalsection>
+///
+/// # Safety
+/// `lpcriticalsection` is initialised.
+pub unsafe extern "system" fn EnterCriticalSection(lpcriticalsection: *mut CRITICAL_SECTION) {
+    // SAFETY: the caller's promise.
+    unsafe { section(lpcriticalsection) }.enter();
+}
+
+/// Takes a critical section if that is possible at once.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-tryentercriticalsection>
+///
+/// # Safety
+/// `lpcriticalsection` is initialised.
+pub unsafe extern "system" fn TryEnterCriticalSection(
+    lpcriticalsection: *mut CRITICAL_SECTION,
+) -> BOOL {
+    // SAFETY: the caller's promise.
+    BOOL::from(unsafe { section(lpcriticalsection) }.try_enter())
+}
+
+/// Leaves a critical section once.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-leavecriticalsection>
+///
+/// # Safety
+/// `lpcriticalsection` is initialised.
+pub unsafe extern "system" fn LeaveCriticalSection(lpcriticalsection: *mut CRITICAL_SECTION) {
+    // SAFETY: the caller's promise.
+    unsafe { section(lpcriticalsection) }.leave();
+}
+
+/// Ends the use of a critical section. It owns nothing here.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-deletecriticalsection>
+///
+/// # Safety
+/// Nobody holds it or waits for it.
+pub unsafe extern "system" fn DeleteCriticalSection(_lpcriticalsection: *mut CRITICAL_SECTION) {}

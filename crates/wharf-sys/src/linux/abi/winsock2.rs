@@ -1,0 +1,1072 @@
+//! winsock2.h and ws2tcpip.h: sockets.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::{HANDLE, WAIT_EVENT};
+use windows_sys::Win32::Networking::WinSock::*;
+use windows_sys::Win32::System::IO::OVERLAPPED;
+use windows_sys::core::{BOOL, PCSTR, PSTR};
+
+use super::ioapi::{status_of, wait_for_operation};
+use super::{mswsock, store, synch};
+use crate::platform::address::{Address, Family};
+use crate::platform::completion::{How, Overlapped, Started};
+use crate::platform::object::{Event, Object};
+use crate::platform::operation::Buffers;
+use crate::platform::option::{self, SetEffect};
+use crate::platform::socket::{self, Socket};
+use crate::platform::status::Status;
+use crate::platform::{handle, last_error, readiness, startup, text};
+
+// ---- start-up ----
+
+/// Begins the use of Winsock; counted, see `WSACleanup`. Returns 0 or the error code.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-wsastartup>
+///
+/// # Safety
+/// `lpwsadata` is null or valid for writes.
+pub unsafe extern "system" fn WSAStartup(wversionrequested: u16, lpwsadata: *mut WSADATA) -> i32 {
+    let (major, minor) = (wversionrequested & 0xff, wversionrequested >> 8);
+    let version = match (major, minor) {
+        (0, _) => None,
+        (1, 0) => Some(0x0001),
+        (1, _) => Some(0x0101),
+        (2, 0 | 1) => Some(wversionrequested),
+        _ => Some(0x0202),
+    };
+    if !lpwsadata.is_null() {
+        // SAFETY: the caller's promise. `lpVendorInfo` is left alone, as on Windows.
+        unsafe { describe_winsock(lpwsadata, version.unwrap_or(0x0202)) };
+    }
+    match version {
+        None => WSAVERNOTSUPPORTED,
+        Some(_) if lpwsadata.is_null() => WSAEFAULT,
+        Some(_) => {
+            startup::start_up();
+            0
+        }
+    }
+}
+
+/// # Safety
+/// `data` is valid for writes.
+unsafe fn describe_winsock(data: *mut WSADATA, version: u16) {
+    let old = version & 0xff == 1; // 1.x applications look at the limits
+    let text = |text: &[u8], out: &mut [i8]| {
+        for (place, byte) in out.iter_mut().zip(text) {
+            *place = *byte as i8;
+        }
+    };
+    let (mut description, mut status) = ([0i8; 257], [0i8; 129]);
+    text(b"WinSock 2.0", &mut description);
+    text(b"Running", &mut status);
+    // SAFETY: each field is valid for writes by the caller's promise.
+    unsafe {
+        (&raw mut (*data).wVersion).write_unaligned(version);
+        (&raw mut (*data).wHighVersion).write_unaligned(0x0202);
+        (&raw mut (*data).iMaxSockets).write_unaligned(if old { 32767 } else { 0 });
+        (&raw mut (*data).iMaxUdpDg).write_unaligned(if old { 65467 } else { 0 });
+        (&raw mut (*data).szDescription).write_unaligned(description);
+        (&raw mut (*data).szSystemStatus).write_unaligned(status);
+    }
+}
+
+/// Ends one use of Winsock; the last one closes every socket of the process.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-wsacleanup>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSACleanup() -> i32 {
+    last_error::winsock_result(startup::clean_up())
+}
+
+/// The calling thread's last error. The same value as `GetLastError`.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-wsagetlasterror>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSAGetLastError() -> i32 {
+    last_error::get() as i32
+}
+
+/// Sets the calling thread's last error.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-wsasetlasterror>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSASetLastError(ierror: i32) {
+    last_error::set(ierror as u32);
+}
+
+/// The socket of a handle, once Winsock is started.
+fn find(s: SOCKET) -> Result<Arc<Socket>, Status> {
+    startup::check()?;
+    handle::socket(s)
+}
+
+// ---- making sockets ----
+
+/// Makes a socket: blocking, overlapped.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-socket>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn socket(af: i32, r#type: i32, protocol: i32) -> SOCKET {
+    last_error::winsock_value(make_socket(af, r#type, protocol, true), INVALID_SOCKET)
+}
+
+fn make_socket(family: i32, kind: i32, protocol: i32, overlapped: bool) -> Result<SOCKET, Status> {
+    startup::check()?;
+    let (family, kind) = socket::resolve_arguments(family, kind, protocol)?;
+    open_socket(Socket::new(family, kind, overlapped)?)
+}
+
+fn open_socket(socket: Arc<Socket>) -> Result<SOCKET, Status> {
+    let handle = handle::open(Object::Socket(socket)).map_err(|_| Status::TOO_MANY_SOCKETS)?;
+    Ok(handle as SOCKET)
+}
+
+/// Makes a socket; overlapped only if `dwflags` says so.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasocketw>
+///
+/// # Safety
+/// `lpprotocolinfo` is null or valid.
+pub unsafe extern "system" fn WSASocketW(
+    af: i32,
+    r#type: i32,
+    protocol: i32,
+    lpprotocolinfo: *const WSAPROTOCOL_INFOW,
+    _g: u32,
+    dwflags: u32,
+) -> SOCKET {
+    let info = (!lpprotocolinfo.is_null()).then(|| {
+        // SAFETY: not null, so valid by the caller's promise.
+        let info = unsafe { lpprotocolinfo.read_unaligned() };
+        (info.iAddressFamily, info.iSocketType, info.iProtocol)
+    });
+    make_socket_with(af, r#type, protocol, info, dwflags)
+}
+
+/// As `WSASocketW`, with protocol information in 8-bit text.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasocketa>
+///
+/// # Safety
+/// `lpprotocolinfo` is null or valid.
+pub unsafe extern "system" fn WSASocketA(
+    af: i32,
+    r#type: i32,
+    protocol: i32,
+    lpprotocolinfo: *const WSAPROTOCOL_INFOA,
+    _g: u32,
+    dwflags: u32,
+) -> SOCKET {
+    let info = (!lpprotocolinfo.is_null()).then(|| {
+        // SAFETY: not null, so valid by the caller's promise.
+        let info = unsafe { lpprotocolinfo.read_unaligned() };
+        (info.iAddressFamily, info.iSocketType, info.iProtocol)
+    });
+    make_socket_with(af, r#type, protocol, info, dwflags)
+}
+
+fn make_socket_with(
+    af: i32,
+    kind: i32,
+    protocol: i32,
+    info: Option<(i32, i32, i32)>,
+    flags: u32,
+) -> SOCKET {
+    const MULTIPOINT: u32 = WSA_FLAG_MULTIPOINT_C_ROOT
+        | WSA_FLAG_MULTIPOINT_C_LEAF
+        | WSA_FLAG_MULTIPOINT_D_ROOT
+        | WSA_FLAG_MULTIPOINT_D_LEAF;
+    const KNOWN: u32 =
+        WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT | WSA_FLAG_REGISTERED_IO | MULTIPOINT;
+    let (family_of, kind_of, protocol_of) = info.unwrap_or((af, kind, protocol));
+    let either = |given: i32, described: i32| {
+        if given == FROM_PROTOCOL_INFO {
+            described
+        } else {
+            given
+        }
+    };
+    let made = if flags & !KNOWN != 0 {
+        startup::check().and(Err(Status::INVALID))
+    } else {
+        let overlapped = flags & WSA_FLAG_OVERLAPPED != 0;
+        make_socket(
+            either(af, family_of),
+            either(kind, kind_of),
+            either(protocol, protocol_of),
+            overlapped,
+        )
+    };
+    last_error::winsock_value(made, INVALID_SOCKET)
+}
+
+/// Closes a socket handle; with the last one the connection is closed as the linger option says.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-closesocket>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn closesocket(s: SOCKET) -> i32 {
+    let close = || {
+        find(s)?.may_close()?;
+        handle::close(s as HANDLE).map_err(|_| Status::NOT_SOCKET)
+    };
+    last_error::winsock_result(close())
+}
+
+// ---- names and connections ----
+
+/// # Safety
+/// `name` is null or valid for `length` bytes.
+unsafe fn read_address(
+    name: *const SOCKADDR,
+    length: i32,
+    family: Family,
+) -> Result<Address, Status> {
+    if name.is_null() || length < 0 {
+        return Err(Status::FAULT);
+    }
+    // SAFETY: the caller's promise; no more than an address needs is read.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(name.cast::<u8>(), (length as usize).min(128)) };
+    Address::from_windows(bytes, family)
+}
+
+/// # Safety
+/// `name` and `length` are null or valid, `name` for `*length` bytes.
+unsafe fn write_address(
+    address: &Address,
+    name: *mut SOCKADDR,
+    length: *mut i32,
+) -> Result<(), Status> {
+    if name.is_null() || length.is_null() {
+        return Err(Status::FAULT);
+    }
+    // SAFETY: the caller's promise.
+    let room = unsafe { length.read_unaligned() }.max(0) as usize;
+    // SAFETY: the caller's promise; no more than an address needs is written.
+    let out = unsafe { std::slice::from_raw_parts_mut(name.cast::<u8>(), room.min(128)) };
+    let written = address.write_windows(out).ok_or(Status::FAULT)?;
+    // SAFETY: the caller's promise.
+    unsafe { length.write_unaligned(written as i32) };
+    Ok(())
+}
+
+/// Gives a socket its local address.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-bind>
+///
+/// # Safety
+/// `name` is null or valid for `namelen` bytes.
+pub unsafe extern "system" fn bind(s: SOCKET, name: *const SOCKADDR, namelen: i32) -> i32 {
+    let bind = || {
+        let socket = find(s)?;
+        // SAFETY: the caller's promise.
+        socket.bind(unsafe { read_address(name, namelen, socket.family) }?)
+    };
+    last_error::winsock_result(bind())
+}
+
+/// Makes a bound socket listen.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn listen(s: SOCKET, backlog: i32) -> i32 {
+    last_error::winsock_result(find(s).and_then(|socket| socket.listen(backlog)))
+}
+
+/// Takes a connection; the new socket inherits from the listener.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>
+///
+/// # Safety
+/// `addr` and `addrlen` are null or valid, `addr` for `*addrlen` bytes.
+pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *mut i32) -> SOCKET {
+    let accept = || {
+        let listener = find(s)?;
+        let wants_address = !addr.is_null() && !addrlen.is_null();
+        // SAFETY: the caller's promise.
+        if wants_address
+            && (unsafe { addrlen.read_unaligned() } as i64) < listener.family.address_len() as i64
+        {
+            return Err(Status::FAULT); // before a connection is taken: it stays queued
+        }
+        let (accepted, peer) = listener.accept()?;
+        if wants_address {
+            // SAFETY: the caller's promise.
+            unsafe { write_address(&peer, addr, addrlen) }?;
+        }
+        open_socket(accepted)
+    };
+    last_error::winsock_value(accept(), INVALID_SOCKET)
+}
+
+/// Connects a socket.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-connect>
+///
+/// # Safety
+/// `name` is null or valid for `namelen` bytes.
+pub unsafe extern "system" fn connect(s: SOCKET, name: *const SOCKADDR, namelen: i32) -> i32 {
+    let connect = || {
+        let socket = find(s)?;
+        // SAFETY: the caller's promise.
+        socket.connect(unsafe { read_address(name, namelen, socket.family) }?)
+    };
+    last_error::winsock_result(connect())
+}
+
+/// The local address of a bound socket.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-getsockname>
+///
+/// # Safety
+/// `name` and `namelen` are null or valid, `name` for `*namelen` bytes.
+pub unsafe extern "system" fn getsockname(
+    s: SOCKET,
+    name: *mut SOCKADDR,
+    namelen: *mut i32,
+) -> i32 {
+    let name_of = || {
+        let socket = find(s)?;
+        if name.is_null() || namelen.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { write_address(&socket.local_address()?, name, namelen) }
+    };
+    last_error::winsock_result(name_of())
+}
+
+/// The address of the other end, also after the connection was shut down.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-getpeername>
+///
+/// # Safety
+/// `name` and `namelen` are null or valid, `name` for `*namelen` bytes.
+pub unsafe extern "system" fn getpeername(
+    s: SOCKET,
+    name: *mut SOCKADDR,
+    namelen: *mut i32,
+) -> i32 {
+    let name_of = || {
+        let peer = find(s)?.peer_address()?; // judged before the pointers
+        // SAFETY: the caller's promise.
+        unsafe { write_address(&peer, name, namelen) }
+    };
+    last_error::winsock_result(name_of())
+}
+
+/// Ends one or both directions of a connection.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-shutdown>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn shutdown(s: SOCKET, how: i32) -> i32 {
+    last_error::winsock_result(find(s).and_then(|socket| socket.shutdown(how)))
+}
+
+// ---- transfers ----
+
+/// # Safety
+/// `buffers` is valid for `count` entries; they are captured.
+unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status> {
+    if count == 0 {
+        return Err(Status::INVALID);
+    }
+    if buffers.is_null() {
+        return Err(Status::FAULT);
+    }
+    let one = |index: u32| {
+        // SAFETY: the caller's promise.
+        let buffer = unsafe { buffers.add(index as usize).read_unaligned() };
+        (buffer.buf, buffer.len as usize)
+    };
+    if (0..count)
+        .map(one)
+        .any(|(base, length)| base.is_null() && length > 0)
+    {
+        return Err(Status::FAULT);
+    }
+    Ok(Buffers::new(
+        (0..count as usize).map(|index| one(index as u32)),
+    ))
+}
+
+/// # Safety
+/// `overlapped` is null or stays valid until the operation has been reported.
+unsafe fn how(
+    overlapped: *mut OVERLAPPED,
+    routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> Option<How> {
+    // SAFETY: the caller's promise.
+    (!overlapped.is_null())
+        .then(|| How::Overlapped(unsafe { Overlapped::new(overlapped) }, routine))
+}
+
+/// The result of an overlapped call: 0 with the byte count stored, or `SOCKET_ERROR`.
+///
+/// # Safety
+/// `transferred` is null or valid for writes.
+unsafe fn report(started: Result<Started, Status>, transferred: *mut u32) -> i32 {
+    let result = match started {
+        Ok(Started::Done(bytes)) => {
+            // SAFETY: the caller's promise.
+            unsafe { store(transferred, bytes as u32) };
+            Ok(())
+        }
+        Ok(Started::Pending) => Err(Status::IO_PENDING),
+        Err(status) => Err(status),
+    };
+    last_error::winsock_result(result)
+}
+
+/// Receives, synchronously or overlapped.
+///
+/// The WSABUF array is captured; buffers and OVERLAPPED are the library's until the operation is reported.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsarecv>
+///
+/// # Safety
+/// Pointers are null or valid; with an OVERLAPPED, it and the buffers until the operation is reported.
+pub unsafe extern "system" fn WSARecv(
+    s: SOCKET,
+    lpbuffers: *const WSABUF,
+    dwbuffercount: u32,
+    lpnumberofbytesrecvd: *mut u32,
+    lpflags: *mut u32,
+    lpoverlapped: *mut OVERLAPPED,
+    lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    let receive = || {
+        let socket = find(s)?;
+        set_pending(how);
+        if lpflags.is_null() || (how.is_none() && lpnumberofbytesrecvd.is_null()) {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }?;
+        // SAFETY: the caller's promise.
+        let started = socket.receive(buffers, unsafe { lpflags.read_unaligned() }, how)?;
+        if matches!(started, Started::Done(_)) {
+            // SAFETY: the caller's promise. Streams report no flags.
+            unsafe { lpflags.write_unaligned(0) };
+        }
+        Ok(started)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { report(receive(), lpnumberofbytesrecvd) }
+}
+
+/// Sends, synchronously or overlapped.
+///
+/// The WSABUF array is captured; buffers and OVERLAPPED are the library's until the operation is reported.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasend>
+///
+/// # Safety
+/// Pointers are null or valid; with an OVERLAPPED, it and the buffers until the operation is reported.
+pub unsafe extern "system" fn WSASend(
+    s: SOCKET,
+    lpbuffers: *const WSABUF,
+    dwbuffercount: u32,
+    lpnumberofbytessent: *mut u32,
+    dwflags: u32,
+    lpoverlapped: *mut OVERLAPPED,
+    lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    let send = || {
+        let socket = find(s)?;
+        set_pending(how);
+        if how.is_none() && lpnumberofbytessent.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }?;
+        socket.send(buffers, dwflags, how)
+    };
+    // SAFETY: the caller's promise.
+    unsafe { report(send(), lpnumberofbytessent) }
+}
+
+/// A refusal leaves Internal at STATUS_PENDING.
+fn set_pending(how: Option<How>) {
+    if let Some(How::Overlapped(overlapped, _)) = how {
+        overlapped.set_pending();
+    }
+}
+
+/// Receives, as the blocking mode says. Returns the count of bytes, 0 at the end of the stream.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-recv>
+///
+/// # Safety
+/// `buf` is null or valid for writes of `len` bytes.
+pub unsafe extern "system" fn recv(s: SOCKET, buf: PSTR, len: i32, flags: SEND_RECV_FLAGS) -> i32 {
+    let receive = || find(s)?.receive(buffer(buf, len)?, flags as u32, None);
+    last_error::winsock_value(receive().map(bytes_done), SOCKET_ERROR)
+}
+
+/// Sends, as the blocking mode says. Returns the count of bytes.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-send>
+///
+/// # Safety
+/// `buf` is null or valid for reads of `len` bytes.
+pub unsafe extern "system" fn send(s: SOCKET, buf: PCSTR, len: i32, flags: SEND_RECV_FLAGS) -> i32 {
+    let send = || find(s)?.send(buffer(buf.cast_mut(), len)?, flags as u32, None);
+    last_error::winsock_value(send().map(bytes_done), SOCKET_ERROR)
+}
+
+fn buffer(base: *mut u8, length: i32) -> Result<Buffers, Status> {
+    if length < 0 || (base.is_null() && length > 0) {
+        return Err(Status::FAULT);
+    }
+    Ok(Buffers::one(base, length as usize))
+}
+
+fn bytes_done(started: Started) -> i32 {
+    match started {
+        Started::Done(bytes) => bytes as i32,
+        Started::Pending => 0,
+    }
+}
+
+/// The result of an overlapped operation on a socket, in WSA codes; waits for it if `fwait`.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsagetoverlappedresult>
+///
+/// # Safety
+/// Pointers are null or valid.
+pub unsafe extern "system" fn WSAGetOverlappedResult(
+    s: SOCKET,
+    lpoverlapped: *const OVERLAPPED,
+    lpcbtransfer: *mut u32,
+    fwait: BOOL,
+    lpdwflags: *mut u32,
+) -> BOOL {
+    let result = || {
+        startup::check()?;
+        handle::winsock_socket(s)?;
+        if lpoverlapped.is_null() || lpcbtransfer.is_null() || lpdwflags.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: valid by the caller's promise.
+        let mut status = unsafe { status_of(lpoverlapped) };
+        if status == Status::PENDING && fwait != 0 {
+            // SAFETY: valid by the caller's promise.
+            let event = unsafe { (*lpoverlapped).hEvent } as usize & !1;
+            let waited = if event == 0 {
+                s as HANDLE
+            } else {
+                event as HANDLE
+            };
+            // The handle's own code is Win32's here: WSA_INVALID_HANDLE.
+            wait_for_operation(waited, None, false)
+                .map_err(|status| Status::from_win32(status.to_win32()))?;
+            // SAFETY: valid by the caller's promise.
+            status = unsafe { status_of(lpoverlapped) };
+        }
+        if status == Status::PENDING {
+            return Err(Status::PENDING);
+        }
+        // SAFETY: valid by the caller's promise.
+        unsafe { store(lpcbtransfer, (*lpoverlapped).InternalHigh as u32) };
+        if status.is_failure() {
+            return Err(status);
+        }
+        // SAFETY: valid by the caller's promise.
+        unsafe { store(lpdwflags, 0) };
+        Ok(1)
+    };
+    last_error::winsock_value(result(), 0)
+}
+
+// ---- control ----
+
+/// FIONBIO, FIONREAD, SIOCATMARK.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-ioctlsocket>
+///
+/// # Safety
+/// `argp` is null or valid for reads and writes of 32 bits.
+pub unsafe extern "system" fn ioctlsocket(s: SOCKET, cmd: i32, argp: *mut u32) -> i32 {
+    let control = || {
+        let socket = find(s)?;
+        if argp.is_null() {
+            return Err(Status::FAULT);
+        }
+        match cmd {
+            // SAFETY: the caller's promise.
+            FIONBIO => socket.set_non_blocking(unsafe { argp.read_unaligned() } != 0),
+            // SAFETY: the caller's promise.
+            FIONREAD => unsafe { argp.write_unaligned(socket.readable_bytes()) },
+            // SAFETY: the caller's promise.
+            SIOCATMARK => unsafe { argp.write_unaligned(u32::from(socket.no_urgent_data())) },
+            _ => return Err(Status::OPERATION_UNSUPPORTED),
+        }
+        Ok(())
+    };
+    last_error::winsock_result(control())
+}
+
+/// Sets an option.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-setsockopt>
+///
+/// # Safety
+/// `optval` is null or valid for reads of `optlen` bytes (of 4, if that is negative).
+pub unsafe extern "system" fn setsockopt(
+    s: SOCKET,
+    level: i32,
+    optname: i32,
+    optval: PCSTR,
+    optlen: i32,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let value = (!optval.is_null())
+        .then(|| unsafe { std::slice::from_raw_parts(optval, option::buffer_len(optlen)) });
+    let set = || {
+        startup::check()?;
+        if option::is_open_type(level, optname) {
+            return option::set_open_type(value, optlen);
+        }
+        let socket = handle::socket(s)?;
+        match socket.set_option(level, optname, value, optlen)? {
+            SetEffect::None | SetEffect::ConnectError(_) => Ok(()),
+            SetEffect::UpdateAcceptContext(listener) => {
+                socket.update_accept_context(&*handle::socket(listener)?)
+            }
+            SetEffect::UpdateConnectContext => socket.update_connect_context(),
+        }
+    };
+    last_error::winsock_result(set())
+}
+
+/// Reads an option.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-getsockopt>
+///
+/// # Safety
+/// `optlen` is null or valid; `optval` is null or valid for writes of `*optlen` bytes (of 4, if that is negative).
+pub unsafe extern "system" fn getsockopt(
+    s: SOCKET,
+    level: i32,
+    optname: i32,
+    optval: PSTR,
+    optlen: *mut i32,
+) -> i32 {
+    let get = || {
+        startup::check()?;
+        let open_type = option::is_open_type(level, optname);
+        let socket = if open_type {
+            None
+        } else {
+            Some(handle::socket(s)?)
+        };
+        if optlen.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        let length = unsafe { optlen.read_unaligned() };
+        // SAFETY: the caller's promise.
+        let out = (!optval.is_null())
+            .then(|| unsafe { std::slice::from_raw_parts_mut(optval, option::buffer_len(length)) });
+        let (result, length) = match socket {
+            Some(socket) => socket.get_option(level, optname, out, length),
+            None => option::get_open_type(out, length),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { optlen.write_unaligned(length) };
+        result
+    };
+    last_error::winsock_result(get())
+}
+
+/// Controls a socket: blocking mode, counts, keep-alive values, extension function pointers.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaioctl>
+///
+/// # Safety
+/// Pointers are null or valid for the given lengths.
+pub unsafe extern "system" fn WSAIoctl(
+    s: SOCKET,
+    dwiocontrolcode: u32,
+    lpvinbuffer: *const core::ffi::c_void,
+    cbinbuffer: u32,
+    lpvoutbuffer: *mut core::ffi::c_void,
+    cboutbuffer: u32,
+    lpcbbytesreturned: *mut u32,
+    lpoverlapped: *mut OVERLAPPED,
+    lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    // SAFETY: the caller's promise.
+    let input = unsafe { slice(lpvinbuffer.cast(), cbinbuffer) };
+    // SAFETY: the caller's promise.
+    let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
+    let mut control = || {
+        let socket = find(s)?;
+        if lpcbbytesreturned.is_null() {
+            return Err(Status::FAULT);
+        }
+        mswsock::control(&socket, s, dwiocontrolcode, input, output, how)
+    };
+    let result = match control() {
+        Ok(mswsock::Controlled::Done(returned)) => {
+            // SAFETY: the caller's promise.
+            unsafe { store(lpcbbytesreturned, returned as u32) };
+            Ok(())
+        }
+        Ok(mswsock::Controlled::Pending) => Err(Status::IO_PENDING),
+        Ok(mswsock::Controlled::Refused(status)) => {
+            // SAFETY: the caller's promise.
+            unsafe { store(lpcbbytesreturned, 0) };
+            Err(status)
+        }
+        Err(status) => Err(status),
+    };
+    last_error::winsock_result(result)
+}
+
+/// # Safety
+/// `base` is null or valid for reads of `length` bytes.
+unsafe fn slice<'a>(base: *const u8, length: u32) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    if base.is_null() {
+        &[]
+    } else {
+        unsafe { std::slice::from_raw_parts(base, length as usize) }
+    }
+}
+
+/// # Safety
+/// `base` is null or valid for writes of `length` bytes.
+unsafe fn slice_mut<'a>(base: *mut u8, length: u32) -> &'a mut [u8] {
+    // SAFETY: the caller's promise.
+    if base.is_null() {
+        &mut []
+    } else {
+        unsafe { std::slice::from_raw_parts_mut(base, length as usize) }
+    }
+}
+
+// ---- events ----
+
+/// Makes a manual-reset event, not signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsacreateevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSACreateEvent() -> WSAEVENT {
+    let event = Event::new(true, false);
+    last_error::win32_value(
+        handle::open(Object::Event(event)).map(|handle| handle as WSAEVENT),
+        WSA_INVALID_EVENT,
+    )
+}
+
+fn event_of(handle: WSAEVENT) -> Result<Arc<Event>, Status> {
+    handle::event(handle as HANDLE)
+}
+
+/// Closes an event.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsacloseevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSACloseEvent(hevent: WSAEVENT) -> BOOL {
+    last_error::bool_result(event_of(hevent).and_then(|_| handle::close(hevent as HANDLE)))
+}
+
+/// Signals an event.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasetevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSASetEvent(hevent: WSAEVENT) -> BOOL {
+    last_error::bool_result(event_of(hevent).map(|event| event.set()))
+}
+
+/// Makes an event non-signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaresetevent>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSAResetEvent(hevent: WSAEVENT) -> BOOL {
+    last_error::bool_result(event_of(hevent).map(|event| event.reset()))
+}
+
+/// Waits until one or all of several objects are signalled.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsawaitformultipleevents>
+///
+/// # Safety
+/// `lphevents` is null or valid for `cevents` handles.
+pub unsafe extern "system" fn WSAWaitForMultipleEvents(
+    cevents: u32,
+    lphevents: *const HANDLE,
+    fwaitall: BOOL,
+    dwtimeout: u32,
+    falertable: BOOL,
+) -> WAIT_EVENT {
+    // SAFETY: the caller's promise.
+    let waited = unsafe {
+        synch::wait_for_many(
+            cevents,
+            lphevents,
+            fwaitall != 0,
+            dwtimeout,
+            falertable != 0,
+        )
+    };
+    synch::wait_result(waited)
+}
+
+// ---- select ----
+
+/// Waits until sockets of the three sets are ready; each set is compacted to those that are.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-select>
+///
+/// # Safety
+/// Pointers are null or valid; of a set, `fd_count` entries.
+pub unsafe extern "system" fn select(
+    _nfds: i32,
+    readfds: *mut FD_SET,
+    writefds: *mut FD_SET,
+    exceptfds: *mut FD_SET,
+    timeout: *const TIMEVAL,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let limit = (!timeout.is_null()).then(|| unsafe { timeout.read_unaligned() });
+    let limit = limit.map(|limit| (i64::from(limit.tv_sec), i64::from(limit.tv_usec)));
+    // SAFETY: the caller's promise.
+    unsafe { select_within(readfds, writefds, exceptfds, limit) }
+}
+
+/// `select` with a time-out in seconds and microseconds.
+///
+/// # Safety
+/// As `select`.
+pub unsafe fn select_within(
+    readfds: *mut FD_SET,
+    writefds: *mut FD_SET,
+    exceptfds: *mut FD_SET,
+    limit: Option<(i64, i64)>,
+) -> i32 {
+    let select = || {
+        startup::check()?;
+        // SAFETY: the caller's promise.
+        let sets = [readfds, writefds, exceptfds].map(|set| unsafe { read_set(set) });
+        let ready = readiness::select(&sets, limit)?;
+        let mut total = 0;
+        for (set, ready) in [readfds, writefds, exceptfds].into_iter().zip(&ready) {
+            total += ready.len() as i32;
+            // SAFETY: the caller's promise; there are no more ready sockets than there were entries.
+            unsafe { write_set(set, ready) };
+        }
+        Ok(total)
+    };
+    last_error::winsock_value(select(), SOCKET_ERROR)
+}
+
+/// # Safety
+/// `set` is null or valid, with `fd_count` entries.
+unsafe fn read_set(set: *const FD_SET) -> Vec<SOCKET> {
+    if set.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    let count = unsafe { (*set).fd_count };
+    let array = {
+        // SAFETY: the caller's promise; the array may be longer than its type says (FD_SETSIZE is the program's).
+        unsafe { &raw const (*set).fd_array }.cast::<SOCKET>()
+    };
+    // SAFETY: the caller's promise.
+    (0..count as usize)
+        .map(|index| unsafe { array.add(index).read() })
+        .collect()
+}
+
+/// # Safety
+/// `set` is null or valid for that many entries.
+unsafe fn write_set(set: *mut FD_SET, sockets: &[SOCKET]) {
+    if set.is_null() {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    let array = unsafe { &raw mut (*set).fd_array }.cast::<SOCKET>();
+    for (index, socket) in sockets.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { array.add(index).write(*socket) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { (*set).fd_count = sockets.len() as u32 };
+}
+
+/// Whether a set holds that socket: FD_ISSET.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-select>
+///
+/// # Safety
+/// `param1` is null or valid, with `fd_count` entries.
+pub unsafe extern "system" fn __WSAFDIsSet(fd: SOCKET, param1: *mut FD_SET) -> i32 {
+    // SAFETY: the caller's promise.
+    i32::from(unsafe { read_set(param1) }.contains(&fd))
+}
+
+// ---- text and byte order ----
+
+/// From the host's to the network's byte order.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-htonl>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn htonl(hostlong: u32) -> u32 {
+    hostlong.to_be()
+}
+
+/// From the host's to the network's byte order.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-htons>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn htons(hostshort: u16) -> u16 {
+    hostshort.to_be()
+}
+
+/// From the network's to the host's byte order.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-ntohl>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn ntohl(netlong: u32) -> u32 {
+    u32::from_be(netlong)
+}
+
+/// From the network's to the host's byte order.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-ntohs>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn ntohs(netshort: u16) -> u16 {
+    u16::from_be(netshort)
+}
+
+/// The IPv4 address in a text of one to four parts; `INADDR_NONE` if it is none. The last error is left alone.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-inet_addr>
+///
+/// # Safety
+/// `cp` is null or a zero-terminated string.
+pub unsafe extern "system" fn inet_addr(cp: PCSTR) -> u32 {
+    if cp.is_null() {
+        last_error::set(WSAEFAULT as u32);
+        return INADDR_NONE;
+    }
+    // SAFETY: the caller's promise.
+    text::inet_addr(unsafe { std::ffi::CStr::from_ptr(cp.cast()) }.to_bytes())
+}
+
+thread_local! {
+    static NTOA: Cell<[u8; 16]> = const { Cell::new([0; 16]) };
+}
+
+/// An IPv4 address as text, in a buffer of the calling thread that the next call overwrites.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-inet_ntoa>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn inet_ntoa(r#in: IN_ADDR) -> PSTR {
+    // SAFETY: every view of the union is plain bytes.
+    let address = unsafe { r#in.S_un.S_addr };
+    NTOA.set(text::inet_ntoa(address.to_ne_bytes()));
+    NTOA.with(Cell::as_ptr).cast()
+}
+
+/// An address from its text: 1, 0 for a text that is none, -1 with the last error for bad arguments.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-inet_pton>
+///
+/// # Safety
+/// `pszaddrstring` is null or a zero-terminated string, `paddrbuf` null or valid for 4 or 16 bytes.
+pub unsafe extern "system" fn inet_pton(
+    family: i32,
+    pszaddrstring: PCSTR,
+    paddrbuf: *mut core::ffi::c_void,
+) -> i32 {
+    let convert = || {
+        let family = Family::from_windows(family).ok_or(Status::ADDRESS_FAMILY_UNSUPPORTED)?;
+        if pszaddrstring.is_null() || paddrbuf.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise.
+        let text = unsafe { std::ffi::CStr::from_ptr(pszaddrstring.cast()) };
+        // SAFETY: the caller's promise.
+        let out =
+            unsafe { std::slice::from_raw_parts_mut(paddrbuf.cast(), text::octets_len(family)) };
+        Ok(i32::from(text::inet_pton(family, text.to_bytes(), out)))
+    };
+    convert().unwrap_or_else(|status| {
+        last_error::set(status.to_winsock());
+        -1
+    })
+}
+
+/// An address as text, in the caller's buffer; null with the last error for bad arguments.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-inet_ntop>
+///
+/// # Safety
+/// `paddr` is null or valid for 4 or 16 bytes, `pstringbuf` null or valid for writes of `stringbufsize` bytes.
+pub unsafe extern "system" fn inet_ntop(
+    family: i32,
+    paddr: *const core::ffi::c_void,
+    pstringbuf: PSTR,
+    stringbufsize: usize,
+) -> PCSTR {
+    let Some(family) = Family::from_windows(family) else {
+        last_error::set(Status::ADDRESS_FAMILY_UNSUPPORTED.to_winsock());
+        return std::ptr::null();
+    };
+    if !paddr.is_null() && !pstringbuf.is_null() {
+        // SAFETY: the caller's promise.
+        let octets = unsafe { std::slice::from_raw_parts(paddr.cast(), text::octets_len(family)) };
+        // SAFETY: the caller's promise; no address needs more than 128 bytes.
+        let out = unsafe { std::slice::from_raw_parts_mut(pstringbuf, stringbufsize.min(128)) };
+        if text::inet_ntop(family, octets, out).is_some() {
+            return pstringbuf;
+        }
+    }
+    last_error::set(Status::INVALID_PARAMETER.0 as u32); // the status itself, as Windows does
+    std::ptr::null()
+}

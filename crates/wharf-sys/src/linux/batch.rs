@@ -1,0 +1,125 @@
+//! The batcher: several attempts in one system call.
+//!
+//! io_uring is used as a carrier of non-blocking calls and nothing else: every entry says MSG_DONTWAIT, so all
+//! of them have completed when the submitting call returns, and nothing ever pends in a ring. A ring is borrowed for one
+//! batch and given back, so that threads that come and go need none of their own.
+//!
+//! `WHARF_URING=0` switches it off, `1` insists (the reason is in `wharf doctor` if it cannot be); otherwise it is used if
+//! the kernel lets us.
+
+use std::sync::{Arc, OnceLock};
+
+use io_uring::IoUring;
+
+use super::completion::Request;
+use super::lock::Lock;
+use super::operation::Attempt;
+use super::socket::Socket;
+use super::system;
+
+/// The largest batch.
+pub const BATCH_MAX: usize = 64;
+/// A batch this small costs less one by one.
+pub const WORTHWHILE: usize = 4;
+
+/// Rings that are not borrowed; at most one per CPU is kept.
+static FREE: Lock<Vec<IoUring>> = Lock::new(Vec::new());
+
+/// Whether batches are carried by io_uring, or why not. Asked for once.
+///
+/// # Errors
+/// The reason, as a sentence.
+pub fn availability() -> Result<(), String> {
+    static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
+    AVAILABLE.get_or_init(probe).clone()
+}
+
+fn probe() -> Result<(), String> {
+    if std::env::var_os("WHARF_URING").is_some_and(|value| value == "0") {
+        return Err("switched off by WHARF_URING=0".to_owned());
+    }
+    let ring = IoUring::new(BATCH_MAX as u32).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOSYS) => "this kernel has no io_uring".to_owned(),
+        Some(libc::EPERM | libc::EACCES) => {
+            "io_uring is refused here (seccomp or kernel.io_uring_disabled)".to_owned()
+        }
+        Some(libc::ENOMEM) => "no memory may be locked for it (RLIMIT_MEMLOCK)".to_owned(),
+        _ => format!("io_uring_setup failed: {error}"),
+    })?;
+    FREE.lock().push(ring);
+    Ok(())
+}
+
+/// A receive to be attempted: the owner's.
+pub struct Pending {
+    /// Whose it is.
+    pub socket: Arc<Socket>,
+    /// The head of its receive direction.
+    pub request: Box<Request>,
+}
+
+/// Attempts all of them, in one system call if that pays and is possible.
+pub fn attempt(pending: &mut [Pending], results: &mut Vec<Attempt>) {
+    let ring = if pending.len() >= WORTHWHILE {
+        borrow()
+    } else {
+        None
+    };
+    match ring {
+        Some(mut ring) => {
+            attempt_in(&mut ring, pending, results);
+            give_back(ring);
+        }
+        None => results.extend(
+            pending
+                .iter_mut()
+                .map(|one| one.request.operation.attempt(&one.socket)),
+        ),
+    }
+}
+
+fn borrow() -> Option<IoUring> {
+    availability().ok()?;
+    let free = FREE.lock().pop();
+    free.or_else(|| IoUring::new(BATCH_MAX as u32).ok())
+}
+
+fn give_back(ring: IoUring) {
+    let mut free = FREE.lock();
+    if free.len() < system::usable_cpus() {
+        free.push(ring);
+    }
+}
+
+fn attempt_in(ring: &mut IoUring, pending: &mut [Pending], results: &mut Vec<Attempt>) {
+    let mut outcomes = [None; BATCH_MAX];
+    let mut submitted = 0;
+    for (index, one) in pending.iter_mut().enumerate().take(BATCH_MAX) {
+        // SAFETY: the request is boxed and stays with us, untouched, until its entry has completed below.
+        let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket) }) else {
+            continue;
+        };
+        // SAFETY: what the entry points to lives as long as the request; the ring has room for BATCH_MAX.
+        if unsafe { ring.submission().push(&entry.user_data(index as u64)) }.is_err() {
+            break;
+        }
+        submitted += 1;
+    }
+    let mut completed = 0;
+    while completed < submitted {
+        // Non-blocking entries complete during the submission. Waiting for them all makes that certain even if the
+        // kernel should ever decide otherwise; an interrupted call is repeated.
+        let _ = ring.submit_and_wait(submitted - completed);
+        for entry in ring.completion() {
+            outcomes[entry.user_data() as usize] = Some(entry.result());
+            completed += 1;
+        }
+    }
+    for (one, outcome) in pending.iter_mut().zip(outcomes) {
+        let operation = &mut one.request.operation;
+        results.push(match outcome {
+            Some(result) => operation.completed(&one.socket, result),
+            None => operation.attempt(&one.socket),
+        });
+    }
+}

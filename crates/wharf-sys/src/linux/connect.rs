@@ -1,0 +1,224 @@
+//! connect and ConnectEx.
+//!
+//! One call tells everything: calling the kernel's `connect` again answers "under way", "connected" or the
+//! failure, and after a failure leaves the descriptor fit for another try. So that is the attempt, for all kinds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use windows_sys::Win32::Networking::WinSock::WSAEINVAL;
+
+use super::address::Address;
+use super::completion::{self, Overlapped};
+use super::operation::{Buffers, Operation, Transfer, TransferFlags};
+use super::socket::{ConnectKind, Context, Phase, Side, Socket, State};
+use super::status::Status;
+use super::system;
+
+/// How long Windows tries to connect, in milliseconds.
+const CONNECT_LIMIT: i32 = 21_000;
+
+impl Socket {
+    /// connect.
+    ///
+    /// # Errors
+    /// Those of connect; `WOULD_BLOCK` when it is under way on a non-blocking socket.
+    pub fn connect(self: &Arc<Self>, address: Address) -> Result<(), Status> {
+        if self.is_datagram() {
+            return self.connect_datagram(address);
+        }
+        self.resolve_connect();
+        let non_blocking = self.is_non_blocking();
+        let kind = if non_blocking {
+            ConnectKind::NonBlocking
+        } else {
+            ConnectKind::Blocking
+        };
+        {
+            let mut state = self.state();
+            if state.context == Context::ConnectPending || state.accepting_for.is_some() {
+                return Err(Status::INVALID);
+            }
+            match state.phase {
+                Phase::Connected => return Err(Status::IS_CONNECTED),
+                Phase::Listening | Phase::Connecting(_, ConnectKind::Extended) => {
+                    return Err(Status::INVALID);
+                }
+                Phase::Connecting(..) => return Err(Status::ALREADY),
+                Phase::Open => self.begin_connect(&mut state, address, kind)?,
+            }
+        }
+        if non_blocking {
+            return match self.attempt_connect(&address) {
+                Ok(_) => Err(Status::WOULD_BLOCK), // also if it is connected already: programs expect to be told later
+                Err(status) => Err(status),
+            };
+        }
+        let operation = Operation::Connect(
+            address,
+            Transfer::new(Buffers::none(), TransferFlags::default()),
+        );
+        let finished = completion::wait_for(self, Side::Send, operation, None);
+        if finished.status.is_failure() {
+            Err(finished.status)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// ConnectEx.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn connect_extended(
+        self: &Arc<Self>,
+        address: Address,
+        data: Buffers,
+        overlapped: Overlapped,
+    ) -> Result<(), Status> {
+        self.resolve_connect();
+        {
+            let mut state = self.state();
+            match state.phase {
+                Phase::Connected => return Err(Status::IS_CONNECTED),
+                Phase::Listening | Phase::Connecting(..) => return Err(Status::INVALID),
+                Phase::Open
+                    if !state.bound || state.accepting_for.is_some() || self.is_datagram() =>
+                {
+                    return Err(Status::INVALID);
+                }
+                Phase::Open => self.begin_connect(&mut state, address, ConnectKind::Extended)?,
+            }
+        }
+        let operation = Operation::Connect(address, Transfer::new(data, TransferFlags::default()));
+        let started = completion::start_pending(self, Side::Send, operation, overlapped);
+        if started.is_err() {
+            self.state().phase = Phase::Open;
+        }
+        started.map(drop)
+    }
+
+    fn begin_connect(
+        &self,
+        state: &mut State,
+        address: Address,
+        kind: ConnectKind,
+    ) -> Result<(), Status> {
+        if address.is_unspecified() || address.port() == 0 {
+            return Err(Status::ADDRESS_NOT_AVAILABLE);
+        }
+        if !address.socket_addr().ip().is_loopback() {
+            let _ = system::set_socket_option(
+                self.fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_USER_TIMEOUT,
+                &CONNECT_LIMIT,
+            );
+        }
+        state.phase = Phase::Connecting(address, kind);
+        Ok(())
+    }
+
+    /// One attempt: whether it is connected now.
+    ///
+    /// # Errors
+    /// Why it failed; the socket may try again.
+    pub fn attempt_connect(&self, address: &Address) -> Result<bool, Status> {
+        if self.state().phase == Phase::Connected {
+            return Ok(true); // the connection is there, and its first data under way
+        }
+        match system::connect(self.fd(), address).map_err(|error| error.raw_os_error().unwrap_or(0))
+        {
+            Ok(()) | Err(libc::EISCONN) => {
+                self.connected(*address);
+                Ok(true)
+            }
+            Err(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
+                self.state().bound = true; // the kernel chose an address
+                Ok(false)
+            }
+            Err(errno) => {
+                let status = Status::from_connect_errno(errno);
+                self.connect_failed(status);
+                Err(status)
+            }
+        }
+    }
+
+    fn connected(&self, peer: Address) {
+        let mut state = self.state();
+        if let Phase::Connecting(_, ConnectKind::Extended) = state.phase {
+            state.context = Context::ConnectPending;
+        }
+        state.phase = Phase::Connected;
+        state.bound = true;
+        state.peer = Some(peer);
+        state.connected_since = Some(Instant::now());
+        state.connect_error = 0;
+        state.connect_failed = false;
+        if !peer.socket_addr().ip().is_loopback() {
+            let _ = state.options.restore_user_timeout(self.fd());
+        }
+        self.mark_connected();
+    }
+
+    fn connect_failed(&self, status: Status) {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Connecting(_, ConnectKind::NonBlocking) => {
+                state.connect_error = status.to_winsock()
+            }
+            Phase::Connecting(_, ConnectKind::Blocking) => state.connect_error = 0,
+            _ => {}
+        }
+        state.connect_failed = true;
+        state.phase = Phase::Open;
+    }
+
+    /// A connect of a non-blocking socket runs by itself: learns how it stands.
+    pub fn resolve_connect(&self) {
+        let Phase::Connecting(address, ConnectKind::NonBlocking) = self.state().phase else {
+            return;
+        };
+        if system::poll_now(self.fd(), libc::POLLOUT) != 0 {
+            let _ = self.attempt_connect(&address); // the outcome is in the state
+        }
+    }
+
+    /// ConnectEx was cancelled: the socket is as before it.
+    pub fn abandon_connect(&self) {
+        let mut state = self.state();
+        if let Phase::Connecting(..) = state.phase {
+            let _ = system::disconnect(self.fd());
+            state.phase = Phase::Open;
+        }
+    }
+
+    fn connect_datagram(&self, address: Address) -> Result<(), Status> {
+        system::connect(self.fd(), &address).map_err(|error| {
+            Status::from_connect_errno(error.raw_os_error().unwrap_or(WSAEINVAL))
+        })?;
+        let mut state = self.state();
+        state.phase = Phase::Connected;
+        state.bound = true;
+        state.peer = Some(address);
+        drop(state);
+        self.mark_connected();
+        Ok(())
+    }
+
+    /// SO_UPDATE_CONNECT_CONTEXT.
+    ///
+    /// # Errors
+    /// `NOT_CONNECTED` if no ConnectEx succeeded on it.
+    pub fn update_connect_context(&self) -> Result<(), Status> {
+        let mut state = self.state();
+        if state.phase != Phase::Connected {
+            return Err(Status::NOT_CONNECTED);
+        }
+        if state.context == Context::ConnectPending {
+            state.context = Context::Full;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! One direction of a socket: the requests that wait for it, and whether an attempt may succeed.
+//!
+//! Requests are attempted in call order, one at a time, by whoever *owns* the direction: the owner takes
+//! the head out, attempts it without any lock, delivers the result, and takes the next. Readiness is a
+//! promise that is cleared **before** an attempt and set **after** it, so that an edge that comes during
+//! the attempt is never lost.
+//!
+//! Nothing here locks or calls the system, so loom explores this very file. The table of transitions and the
+//! invariants D1 to D4 are in `docs/engine-protocol.md`.
+
+use std::collections::VecDeque;
+
+/// What a direction needs to know of a request while its owner holds it.
+pub trait Request {
+    /// What cancelling selects by.
+    type Tag: Copy;
+    /// This request's tag.
+    fn tag(&self) -> Self::Tag;
+}
+
+/// What becomes of a request whose attempt would have blocked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Blocked<R, S> {
+    /// It waits at the head; ownership is given up.
+    Parked,
+    /// An edge came meanwhile: attempt it again.
+    Retry(R),
+    /// It was cancelled or the socket closed meanwhile: finish it with this status.
+    Ended(R, S),
+}
+
+/// What cancelling found.
+pub struct Cancelled<R> {
+    /// Requests taken out of the queue: to be finished by the caller.
+    pub removed: Vec<R>,
+    /// Whether the request under attempt was marked: its owner finishes it.
+    pub marked: bool,
+}
+
+/// What a direction knows of the request its owner holds.
+enum Owner<T, S> {
+    /// It is attempted; maybe it was cancelled meanwhile.
+    Attempting(T, Option<S>),
+    /// Its result is delivered: it is not pending any more.
+    Delivering,
+}
+
+/// One direction. `S` is the status a request ends with when it is cancelled.
+pub struct Direction<R: Request, S> {
+    ready: bool,                     // an attempt may succeed; at first nobody knows
+    ended: bool, // the stream came to an end or an error: an attempt always answers
+    owner: Option<Owner<R::Tag, S>>, // somebody attempts or delivers the head
+    queue: VecDeque<R>, // those behind it, in call order
+    closing: Option<S>, // the socket is closed: everything ends with this
+}
+
+impl<R: Request, S: Copy> Default for Direction<R, S> {
+    fn default() -> Self {
+        Direction {
+            ready: true,
+            ended: false,
+            owner: None,
+            queue: VecDeque::new(),
+            closing: None,
+        }
+    }
+}
+
+impl<R: Request, S: Copy> Direction<R, S> {
+    /// Appends a request. On a closed socket it comes back with the status it ends with.
+    pub fn push(&mut self, request: R) -> Result<(), (R, S)> {
+        match self.closing {
+            Some(status) => Err((request, status)),
+            None => {
+                self.queue.push_back(request);
+                Ok(())
+            }
+        }
+    }
+
+    /// An edge: an attempt may succeed now; `ended` if it always will.
+    pub fn edge(&mut self, ended: bool) {
+        self.ready = true;
+        self.ended |= ended;
+    }
+
+    /// Makes the caller the owner of the head, if there is one, nobody owns it and an attempt may succeed.
+    pub fn claim(&mut self) -> Option<R> {
+        if self.owner.is_some() || !(self.ready || self.ended) {
+            return None;
+        }
+        let head = self.queue.pop_front()?;
+        self.ready = false;
+        self.owner = Some(Owner::Attempting(head.tag(), None));
+        Some(head)
+    }
+
+    /// The owner's attempt would have blocked (the descriptor is in an epoll set by now).
+    pub fn would_block(&mut self, request: R) -> Blocked<R, S> {
+        if let Some(status) = self.mark() {
+            self.owner = Some(Owner::Delivering);
+            return Blocked::Ended(request, status);
+        }
+        if self.ready {
+            self.ready = false;
+            return Blocked::Retry(request);
+        }
+        self.owner = None;
+        self.queue.push_front(request);
+        Blocked::Parked
+    }
+
+    /// The owner delivered the head's result; `more` if a further attempt may succeed. Claims the next.
+    pub fn next(&mut self, more: bool) -> Option<R> {
+        self.ready |= more;
+        self.owner = None;
+        self.claim()
+    }
+
+    /// The owner has done its share: somebody else goes on with the head.
+    ///
+    /// # Errors
+    /// The request and its status, if it was cancelled or the socket closed meanwhile.
+    pub fn put_back(&mut self, request: R) -> Result<(), (R, S)> {
+        if let Some(status) = self.mark() {
+            self.owner = Some(Owner::Delivering);
+            return Err((request, status));
+        }
+        self.ready = true;
+        self.owner = None;
+        self.queue.push_front(request);
+        Ok(())
+    }
+
+    /// The owner has a result: from here on the request is not pending any more, cancelling does not find it.
+    ///
+    /// Returns the status with which it was cancelled, if it was.
+    pub fn finishing(&mut self) -> Option<S> {
+        let mark = self.mark();
+        self.owner = Some(Owner::Delivering);
+        mark
+    }
+
+    fn mark(&self) -> Option<S> {
+        match self.owner {
+            Some(Owner::Attempting(_, mark)) => mark.or(self.closing),
+            _ => None,
+        }
+    }
+
+    /// Cancels the requests that `select` chooses, with `status`.
+    pub fn cancel(&mut self, status: S, select: impl Fn(R::Tag) -> bool) -> Cancelled<R> {
+        let mut marked = false;
+        if let Some(Owner::Attempting(tag, mark @ None)) = &mut self.owner
+            && select(*tag)
+        {
+            *mark = Some(status);
+            marked = true;
+        }
+        let mut removed = Vec::new();
+        if self.queue.iter().any(|request| select(request.tag())) {
+            for request in std::mem::take(&mut self.queue) {
+                match select(request.tag()) {
+                    true => removed.push(request),
+                    false => self.queue.push_back(request),
+                }
+            }
+        }
+        Cancelled { removed, marked }
+    }
+
+    /// The socket closes: what is queued is returned and ends with `status`, as does what is under attempt.
+    pub fn close(&mut self, status: S) -> Vec<R> {
+        self.closing = Some(status);
+        self.queue.drain(..).collect()
+    }
+
+    /// Whether nothing is pending: a caller that does not queue may attempt directly.
+    pub fn idle(&self) -> bool {
+        self.owner.is_none() && self.queue.is_empty()
+    }
+}

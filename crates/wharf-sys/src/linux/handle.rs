@@ -1,0 +1,198 @@
+//! The one handle table: HANDLE and SOCKET are the same numbers.
+//!
+//! A handle is a multiple of four, never 0 or −1, and fits a positive `int` (programs store sockets in one). It carries a
+//! generation, so a stale handle is an error code and not somebody else's object.
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Networking::WinSock::SOCKET;
+
+use super::object::{Event, Object};
+use super::port::Port;
+use super::slab::{Key, Slab};
+use super::socket::Socket;
+use super::status::Status;
+use super::thread;
+use std::sync::Arc;
+
+/// The pseudo handle of the current process.
+pub const CURRENT_PROCESS: HANDLE = -1isize as HANDLE;
+/// The pseudo handle of the current thread.
+pub const CURRENT_THREAD: HANDLE = -2isize as HANDLE;
+
+#[derive(Clone)]
+struct Entry {
+    object: Object,
+    copy: bool, // made by DuplicateHandle: winsock's own bookkeeping does not know it
+}
+
+static TABLE: Slab<Entry> = Slab::new();
+
+fn key(handle: usize) -> Result<Key, Status> {
+    match u32::try_from(handle) {
+        Ok(number) if number % 4 == 0 => Ok(Key::from_number(number / 4)),
+        _ => Err(Status::INVALID_HANDLE),
+    }
+}
+
+/// Makes a handle for the object.
+///
+/// # Errors
+/// `TOO_MANY_OPENED_FILES` when the table is full.
+pub fn open(object: Object) -> Result<HANDLE, Status> {
+    insert(Entry {
+        object,
+        copy: false,
+    })
+}
+
+/// Makes another handle for the object of `handle`, which may be a pseudo handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`, `TOO_MANY_OPENED_FILES`.
+pub fn duplicate(handle: HANDLE) -> Result<HANDLE, Status> {
+    insert(Entry {
+        object: object(handle)?,
+        copy: true,
+    })
+}
+
+fn insert(entry: Entry) -> Result<HANDLE, Status> {
+    let object = entry.object.clone();
+    object.opened();
+    match TABLE.insert(entry) {
+        Some(key) => Ok((key.number() as usize * 4) as HANDLE),
+        None => {
+            object.closed();
+            Err(Status::TOO_MANY_OPENED_FILES)
+        }
+    }
+}
+
+/// Closes a handle; with the last one its object closes too. Closing a pseudo handle does nothing.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn close(handle: HANDLE) -> Result<(), Status> {
+    if handle == CURRENT_PROCESS || handle == CURRENT_THREAD {
+        return Ok(());
+    }
+    let entry = TABLE
+        .remove(key(handle as usize)?)
+        .ok_or(Status::INVALID_HANDLE)?;
+    entry.object.closed();
+    Ok(())
+}
+
+/// Closes every socket handle: the last WSACleanup.
+pub fn close_sockets() {
+    for (key, entry) in TABLE.all() {
+        if matches!(entry.object, Object::Socket(_)) && TABLE.remove(key).is_some() {
+            entry.object.closed();
+        }
+    }
+}
+
+/// The object of a handle or pseudo handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn object(handle: HANDLE) -> Result<Object, Status> {
+    match handle {
+        CURRENT_PROCESS => Ok(Object::Process),
+        CURRENT_THREAD => Ok(Object::Thread(thread::current())),
+        _ => Ok(entry(handle as usize)?.object),
+    }
+}
+
+fn entry(handle: usize) -> Result<Entry, Status> {
+    TABLE.get(key(handle)?).ok_or(Status::INVALID_HANDLE)
+}
+
+/// The socket of a handle.
+///
+/// # Errors
+/// `NOT_SOCKET`.
+pub fn socket(handle: SOCKET) -> Result<Arc<Socket>, Status> {
+    match entry(handle) {
+        Ok(Entry {
+            object: Object::Socket(socket),
+            ..
+        }) => Ok(socket),
+        _ => Err(Status::NOT_SOCKET),
+    }
+}
+
+/// As [`socket`], but only for handles that winsock itself gave out.
+///
+/// # Errors
+/// `NOT_SOCKET`.
+pub fn winsock_socket(handle: SOCKET) -> Result<Arc<Socket>, Status> {
+    match entry(handle) {
+        Ok(Entry {
+            object: Object::Socket(socket),
+            copy: false,
+        }) => Ok(socket),
+        _ => Err(Status::NOT_SOCKET),
+    }
+}
+
+/// The socket of a handle, where Win32 asks for a file.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn file(handle: HANDLE) -> Result<Arc<Socket>, Status> {
+    socket(handle as SOCKET).map_err(|_| Status::INVALID_HANDLE)
+}
+
+/// The completion port of a handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn port(handle: HANDLE) -> Result<Arc<Port>, Status> {
+    match entry(handle as usize)?.object {
+        Object::Port(port) => Ok(port),
+        _ => Err(Status::INVALID_HANDLE),
+    }
+}
+
+/// The event of a handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn event(handle: HANDLE) -> Result<Arc<Event>, Status> {
+    match entry(handle as usize)?.object {
+        Object::Event(event) => Ok(event),
+        _ => Err(Status::INVALID_HANDLE),
+    }
+}
+
+/// Every socket that has a handle.
+pub fn sockets() -> Vec<Arc<Socket>> {
+    let socket = |entry: Entry| match entry.object {
+        Object::Socket(socket) => Some(socket),
+        _ => None,
+    };
+    TABLE
+        .all()
+        .into_iter()
+        .filter_map(|(_, entry)| socket(entry))
+        .collect()
+}
+
+/// Every completion port that has a handle.
+pub fn ports() -> Vec<Arc<Port>> {
+    let port = |entry: Entry| match entry.object {
+        Object::Port(port) => Some(port),
+        _ => None,
+    };
+    TABLE
+        .all()
+        .into_iter()
+        .filter_map(|(_, entry)| port(entry))
+        .collect()
+}
+
+/// How many handles are open.
+pub fn count() -> usize {
+    TABLE.len()
+}

@@ -1,0 +1,225 @@
+//! The helper: one thread that looks after what nobody else does.
+//!
+//! It sleeps in the *default set*, so it serves sockets that belong to no port. When armed it also ticks: it
+//! harvests sets of ports whose threads are all busy, and takes workers that sleep outside the library out of
+//! their port's active count when packets wait because of them. It acts by neglect: a program whose workers
+//! wait in their port keeps it asleep. It never runs application code.
+//!
+//! Arming and disarming: `docs/engine-protocol.md`, section 4.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};
+use std::sync::{Arc, Once, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use super::completion::{self, Sink};
+use super::lock::Lock;
+use super::port::Port;
+use super::reactor::Set;
+use super::socket::Socket;
+use super::status::Status;
+use super::system;
+
+const TICK: Duration = Duration::from_millis(3);
+/// After so many ticks without a harvest by its own threads, a port's set is nested in the default set.
+const TICKS_BEFORE_NESTING: u32 = 4;
+/// After so many ticks with nothing to do the helper stops ticking.
+const IDLE_TICKS: u32 = 2;
+
+struct Helper {
+    set: Set, // the default set
+    armed: AtomicBool,
+    retries: Lock<Vec<Arc<Socket>>>, // sockets whose queues are to be attempted again at the next tick
+}
+
+type Ports = Vec<(u64, Weak<Port>)>;
+
+static HELPER: OnceLock<Option<Helper>> = OnceLock::new();
+static PORTS: Lock<Ports> = Lock::new(Vec::new()); // by name
+static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
+
+/// A new port, to be looked after if need be.
+pub fn look_after(port: &Arc<Port>) {
+    let mut ports = PORTS.lock();
+    ports.retain(|(_, port)| port.strong_count() > 0);
+    ports.push((NEXT_NAME.fetch_add(1, Relaxed), Arc::downgrade(port)));
+}
+
+/// The default set, for sockets without a port. Starts the helper.
+///
+/// # Errors
+/// `INSUFFICIENT_RESOURCES` if the system has no descriptors or threads left.
+pub fn default_set() -> Result<&'static Set, Status> {
+    helper()
+        .map(|helper| &helper.set)
+        .ok_or(Status::INSUFFICIENT_RESOURCES)
+}
+
+/// Something may need the helper soon: it ticks from now on until it finds nothing to do.
+///
+/// Whoever arms has made the reason visible before.
+pub fn arm() {
+    fence(SeqCst); // pairs with the one in `disarm`: we see `armed` false, or the helper sees our reason
+    if let Some(helper) = helper()
+        && !helper.armed.load(Relaxed)
+        && !helper.armed.swap(true, SeqCst)
+    {
+        helper.set.wake();
+    }
+}
+
+/// Attempts the socket's queues again at the next tick: a resource was short, and no edge will tell when it is back.
+pub fn retry(socket: &Arc<Socket>) {
+    if let Some(helper) = helper() {
+        helper.retries.lock().push(socket.clone());
+        arm();
+    }
+}
+
+/// A thread polls the port again: the helper does not need to.
+#[cold]
+pub fn hand_back(port: &Port) {
+    if let (Some(helper), true) = (helper(), port.nested.swap(false, AcqRel)) {
+        helper.set.unnest(&port.set);
+    }
+}
+
+/// Something is ready in the nested set of the port with that name.
+pub fn harvest_nested(name: u64) {
+    if let Some(port) = live_ports()
+        .into_iter()
+        .find_map(|(other, port)| (other == name).then_some(port))
+    {
+        port.harvest();
+    }
+}
+
+fn live_ports() -> Vec<(u64, Arc<Port>)> {
+    PORTS
+        .lock()
+        .iter()
+        .filter_map(|(name, port)| Some((*name, port.upgrade()?)))
+        .collect()
+}
+
+fn helper() -> Option<&'static Helper> {
+    static START: Once = Once::new();
+    let helper = HELPER.get_or_init(|| {
+        let set = Set::new().ok()?;
+        Some(Helper {
+            set,
+            armed: AtomicBool::new(false),
+            retries: Lock::default(),
+        })
+    });
+    let helper = helper.as_ref()?;
+    START.call_once(|| {
+        // If no thread can be had now the process has bigger trouble; workers still poll their own sets.
+        let _ = std::thread::Builder::new()
+            .name("wharf-helper".into())
+            .spawn(move || run(helper));
+    });
+    Some(helper)
+}
+
+/// What the helper remembers of one port from tick to tick.
+#[derive(Default)]
+struct Watched {
+    harvests: u64,                // of its set, at the last tick
+    neglected: u32,               // ticks in a row without a harvest by its own threads
+    taken: Option<u64>,           // packets dequeued, if it was stalled at the last tick
+    cpu_times: HashMap<u32, u64>, // of its counted threads, at the last tick
+}
+
+fn run(helper: &'static Helper) {
+    system::block_signals(); // the application's handlers run on the application's threads
+    let mut watched = HashMap::new();
+    let mut idle = 0;
+    let mut last_tick = Instant::now();
+    loop {
+        let ticking = helper.armed.load(SeqCst);
+        let mut sink = Sink::new();
+        helper
+            .set
+            .wait(ticking.then_some(TICK), |event| sink.take_event(event));
+        if !ticking || last_tick.elapsed() < TICK {
+            continue;
+        }
+        let elapsed = last_tick.elapsed();
+        last_tick = Instant::now();
+        idle = if tick(helper, &mut watched, elapsed) {
+            0
+        } else {
+            idle + 1
+        };
+        if idle >= IDLE_TICKS {
+            idle = 0;
+            disarm(helper);
+        }
+    }
+}
+
+/// Stops ticking, unless there is a reason after all.
+fn disarm(helper: &Helper) {
+    helper.armed.store(false, SeqCst);
+    fence(SeqCst); // pairs with the one in `arm`
+    let wanted = live_ports()
+        .iter()
+        .any(|(_, port)| is_neglected(port) || port.stalled().is_some());
+    if wanted || !helper.retries.lock().is_empty() {
+        helper.armed.store(true, SeqCst);
+    }
+}
+
+/// Looks after everything once; whether there was anything to do.
+fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration) -> bool {
+    let ports = live_ports();
+    watched.retain(|name, _| ports.iter().any(|(other, _)| other == name));
+    let mut busy = false;
+    for (name, port) in &ports {
+        let watched = watched.entry(*name).or_default();
+        busy |= look_after_set(helper, *name, port, watched);
+        busy |= look_after_count(port, watched, elapsed);
+    }
+    let retries = std::mem::take(&mut *helper.retries.lock());
+    busy |= !retries.is_empty();
+    for socket in retries {
+        socket.retry();
+    }
+    busy
+}
+
+/// Whether requests may wait for events of the port's set while nobody sleeps in it.
+fn is_neglected(port: &Port) -> bool {
+    port.set.sleepers() == 0 && !port.nested.load(Acquire) && completion::live_requests() > 0
+}
+
+fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {
+    if !is_neglected(port) {
+        watched.neglected = 0;
+        return false;
+    }
+    if port.set.harvests() == watched.harvests {
+        watched.neglected += 1;
+        port.harvest();
+    } else {
+        watched.neglected = 0;
+    }
+    watched.harvests = port.set.harvests();
+    if watched.neglected >= TICKS_BEFORE_NESTING && helper.set.nest(&port.set, name).is_ok() {
+        watched.neglected = 0;
+        port.nested.store(true, Release);
+    }
+    true
+}
+
+fn look_after_count(port: &Port, watched: &mut Watched, elapsed: Duration) -> bool {
+    let taken = port.stalled();
+    if taken.is_some() && taken == watched.taken {
+        port.count_out_sleepers(&mut watched.cpu_times, elapsed);
+    } else {
+        watched.cpu_times.clear();
+    }
+    watched.taken = taken;
+    taken.is_some()
+}

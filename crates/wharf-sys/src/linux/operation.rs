@@ -1,0 +1,533 @@
+//! Operations as data: what is to be done on a socket, and one non-blocking attempt to do it.
+//!
+//! Adding an operation means one variant, one arm in [`Operation::attempt`] and, if the batcher may carry it, one in
+//! [`Operation::prepare`].
+
+use std::fmt;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+
+use io_uring::{opcode, squeue, types};
+
+use super::accept::AcceptInto;
+use super::address::Address;
+use super::socket::Socket;
+use super::status::Status;
+use super::system;
+
+/// What an attempt came to.
+pub enum Attempt {
+    /// It would have blocked (whatever part of it is done is remembered in the operation).
+    Blocked,
+    /// It is over. `more`: another attempt of this kind may succeed right away.
+    Finished {
+        status: Status,
+        transferred: usize,
+        more: bool,
+    },
+    /// It goes on as a receive of this socket (an accept that waits for the first data).
+    MovesTo(Arc<Socket>),
+    /// It lacks a resource whose return no edge will tell: try again later.
+    Starved,
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Attempt::Blocked => write!(f, "blocked"),
+            Attempt::Finished {
+                status,
+                transferred,
+                ..
+            } => write!(f, "{status:?} {transferred}"),
+            Attempt::MovesTo(socket) => write!(f, "moves to {:p}", Arc::as_ptr(socket)),
+            Attempt::Starved => write!(f, "starved"),
+        }
+    }
+}
+
+impl Attempt {
+    fn done(transferred: usize, more: bool) -> Attempt {
+        Attempt::Finished {
+            status: Status::SUCCESS,
+            transferred,
+            more,
+        }
+    }
+
+    /// It failed; a further attempt will answer too.
+    pub fn failed(status: Status) -> Attempt {
+        Attempt::Finished {
+            status,
+            transferred: 0,
+            more: true,
+        }
+    }
+}
+
+/// One operation on a socket.
+pub enum Operation {
+    /// Nothing: a request in the pool.
+    None,
+    /// recv, WSARecv.
+    Receive(Transfer),
+    /// send, WSASend.
+    Send(Transfer),
+    /// accept: the connection itself is the result.
+    TakeConnection(Option<(OwnedFd, Address)>),
+    /// AcceptEx.
+    AcceptInto(AcceptInto),
+    /// shutdown(SD_SEND): the FIN goes behind the sends before it.
+    ShutdownSend,
+    /// connect, ConnectEx: connects, then sends.
+    Connect(Address, Transfer),
+}
+
+/// A transfer of bytes between a stream and a caller's buffers.
+pub struct Transfer {
+    /// Where the bytes are, shrinking as they are transferred.
+    pub buffers: Buffers,
+    /// How.
+    pub flags: TransferFlags,
+    done: usize,
+    message: libc::msghdr, // what the kernel reads, for the batcher
+}
+
+// SAFETY: the pointers are to buffers the caller of the operation lends until it is finished, from any thread.
+unsafe impl Send for Transfer {}
+
+/// How a transfer is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransferFlags {
+    /// MSG_PEEK.
+    pub peek: bool,
+    /// MSG_OOB.
+    pub urgent: bool,
+    /// MSG_WAITALL: only full buffers, the end or an error finish it.
+    pub wait_all: bool,
+    /// A send may finish with a part (non-blocking send).
+    pub partial: bool,
+}
+
+impl TransferFlags {
+    fn linux(self) -> i32 {
+        let mut flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        if self.peek {
+            flags |= libc::MSG_PEEK;
+        }
+        if self.urgent {
+            flags |= libc::MSG_OOB;
+        }
+        flags
+    }
+}
+
+impl Transfer {
+    /// A transfer of nothing yet.
+    pub fn new(buffers: Buffers, flags: TransferFlags) -> Transfer {
+        // SAFETY: all zeroes is an empty message.
+        Transfer {
+            buffers,
+            flags,
+            done: 0,
+            message: unsafe { std::mem::zeroed() },
+        }
+    }
+
+    fn receive(&mut self, socket: &Socket) -> Attempt {
+        if let Some(status) = socket.broken() {
+            return Attempt::failed(status);
+        }
+        if self.buffers.is_empty() {
+            return self.await_readable(socket);
+        }
+        loop {
+            match self.receive_once(socket.fd()) {
+                Ok(received) => match self.received(socket, received) {
+                    Some(attempt) => return attempt,
+                    None => continue,
+                },
+                Err(errno) => return self.receive_failed(socket, errno),
+            }
+        }
+    }
+
+    fn receive_once(&mut self, fd: RawFd) -> Result<Received, i32> {
+        let mut message = self.buffers.message();
+        // SAFETY: the buffers are the caller's until the operation is finished; see `Transfer`.
+        let result = unsafe { libc::recvmsg(fd, &mut message, self.flags.linux()) };
+        match result {
+            0.. => Ok(Received {
+                bytes: result as usize,
+                cut: message.msg_flags & libc::MSG_TRUNC != 0,
+            }),
+            _ => Err(system::errno()),
+        }
+    }
+
+    /// `None`: MSG_WAITALL wants more.
+    fn received(&mut self, socket: &Socket, received: Received) -> Option<Attempt> {
+        if received.cut {
+            let transferred = received.bytes;
+            return Some(Attempt::Finished {
+                status: Status::BUFFER_OVERFLOW,
+                transferred,
+                more: true,
+            });
+        }
+        let full = received.bytes == self.buffers.total() || !self.buffers.fit_one_call();
+        if !self.flags.peek {
+            self.buffers.advance(received.bytes);
+        }
+        self.done += received.bytes;
+        let end = received.bytes == 0;
+        if self.flags.wait_all && !self.buffers.is_empty() && !end {
+            return None;
+        }
+        // A short read empties the socket, so only an edge can tell of more; but a read stops at an urgent mark.
+        let more = full
+            || end
+            || self.flags.peek
+            || self.flags.urgent
+            || socket.is_datagram()
+            || socket.saw_urgent();
+        Some(Attempt::done(self.done, more))
+    }
+
+    fn receive_failed(&mut self, socket: &Socket, errno: i32) -> Attempt {
+        match errno {
+            libc::EINTR => self.receive(socket),
+            libc::EAGAIN => Attempt::Blocked,
+            libc::EINVAL if self.flags.urgent => Attempt::Blocked, // no urgent byte yet
+            _ => {
+                let status = socket.note_failure(Status::from_errno(errno));
+                if self.done > 0 {
+                    Attempt::done(self.done, true)
+                } else {
+                    Attempt::failed(status)
+                }
+            }
+        }
+    }
+
+    /// A receive of nothing finishes when there is something to receive, and leaves it there.
+    fn await_readable(&mut self, socket: &Socket) -> Attempt {
+        let mut byte = 0u8;
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        // SAFETY: `byte` is valid for one byte.
+        let result = unsafe { libc::recv(socket.fd(), (&raw mut byte).cast(), 1, flags) };
+        match result {
+            0.. => Attempt::done(0, true),
+            _ => self.receive_failed(socket, system::errno()),
+        }
+    }
+
+    fn send(&mut self, socket: &Socket) -> Attempt {
+        if let Some(status) = socket.broken() {
+            return Attempt::Finished {
+                status,
+                transferred: self.done,
+                more: true,
+            };
+        }
+        while !self.buffers.is_empty() {
+            let message = self.buffers.message();
+            // SAFETY: the buffers are the caller's until the operation is finished; see `Transfer`.
+            let result = unsafe { libc::sendmsg(socket.fd(), &message, self.flags.linux()) };
+            if result < 0 {
+                return self.send_failed(socket, system::errno());
+            }
+            self.done += result as usize;
+            self.buffers.advance(result as usize);
+        }
+        Attempt::done(self.done, true)
+    }
+
+    fn send_failed(&mut self, socket: &Socket, errno: i32) -> Attempt {
+        match errno {
+            libc::EINTR => self.send(socket),
+            libc::EAGAIN if self.flags.partial && self.done > 0 => Attempt::done(self.done, false),
+            libc::EAGAIN => Attempt::Blocked,
+            _ => {
+                let status = socket.note_failure(Status::from_errno(errno));
+                Attempt::Finished {
+                    status,
+                    transferred: self.done,
+                    more: true,
+                }
+            }
+        }
+    }
+}
+
+struct Received {
+    bytes: usize,
+    cut: bool, // a datagram was longer than the buffers
+}
+
+impl Operation {
+    /// One attempt, without blocking. Called by the owner of the direction only.
+    pub fn attempt(&mut self, socket: &Arc<Socket>) -> Attempt {
+        match self {
+            Operation::None => Attempt::done(0, false),
+            Operation::Receive(transfer) => transfer.receive(socket),
+            Operation::Send(transfer) => transfer.send(socket),
+            Operation::ShutdownSend => {
+                system::shutdown(socket.fd(), libc::SHUT_WR);
+                Attempt::done(0, true)
+            }
+            Operation::TakeConnection(connection) => take_connection(socket, connection),
+            Operation::AcceptInto(accept) => accept.attempt(socket),
+            Operation::Connect(address, transfer) => match socket.attempt_connect(address) {
+                Ok(true) => transfer.send(socket),
+                Ok(false) => Attempt::Blocked,
+                Err(status) => Attempt::failed(status),
+            },
+        }
+    }
+
+    /// How it ends if it is ended from outside with `status`: what was already done is not lost.
+    pub fn cut_short(&self, status: Status) -> (Status, usize) {
+        match self {
+            Operation::Receive(transfer) if transfer.done > 0 => (Status::SUCCESS, transfer.done),
+            Operation::Send(transfer) | Operation::Connect(_, transfer) => (status, transfer.done),
+            _ => (status, 0),
+        }
+    }
+
+    /// The same attempt for the batcher, if it may carry it: a plain transfer on a stream.
+    ///
+    /// # Safety
+    /// `self` neither moves nor is touched until the entry has completed.
+    pub unsafe fn prepare(&mut self, socket: &Socket) -> Option<squeue::Entry> {
+        if socket.broken().is_some() {
+            return None;
+        }
+        let fd = types::Fd(socket.fd());
+        match self {
+            Operation::Receive(transfer)
+                if !transfer.buffers.is_empty() && !transfer.flags.wait_all =>
+            {
+                transfer.message = transfer.buffers.message();
+                let flags = transfer.flags.linux() as u32;
+                Some(
+                    opcode::RecvMsg::new(fd, &mut transfer.message)
+                        .flags(flags)
+                        .build(),
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// What the batcher's result of a prepared attempt means: as if [`attempt`](Self::attempt) had been called.
+    pub fn completed(&mut self, socket: &Arc<Socket>, result: i32) -> Attempt {
+        let Operation::Receive(transfer) = self else {
+            return self.attempt(socket);
+        };
+        if result < 0 {
+            return transfer.receive_failed(socket, -result);
+        }
+        let cut = transfer.message.msg_flags & libc::MSG_TRUNC != 0;
+        match transfer.received(
+            socket,
+            Received {
+                bytes: result as usize,
+                cut,
+            },
+        ) {
+            Some(attempt) => attempt,
+            None => transfer.receive(socket),
+        }
+    }
+}
+
+fn take_connection(listener: &Arc<Socket>, connection: &mut Option<(OwnedFd, Address)>) -> Attempt {
+    match accept(listener) {
+        Ok(taken) => {
+            *connection = Some(taken);
+            Attempt::done(0, true)
+        }
+        Err(Refused::NoneWaiting) => Attempt::Blocked,
+        Err(Refused::Starved(errno) | Refused::Failed(errno)) => {
+            Attempt::failed(Status::from_call_errno(errno))
+        }
+    }
+}
+
+/// Why no connection could be taken.
+pub enum Refused {
+    /// None is waiting.
+    NoneWaiting,
+    /// No descriptors or memory: it stays in the backlog.
+    Starved(i32),
+    /// The listener is unusable.
+    Failed(i32),
+}
+
+/// Takes a connection from the backlog.
+pub fn accept(listener: &Socket) -> Result<(OwnedFd, Address), Refused> {
+    loop {
+        let (fd, peer) = match system::accept(listener.fd()) {
+            Ok(taken) => taken,
+            Err(error) => match error.raw_os_error().unwrap_or(0) {
+                // The connection was gone before it could be taken: the next one.
+                libc::EINTR | libc::ECONNABORTED | libc::EPROTO => continue,
+                libc::EAGAIN => return Err(Refused::NoneWaiting),
+                errno @ (libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                    return Err(Refused::Starved(errno));
+                }
+                errno => return Err(Refused::Failed(errno)),
+            },
+        };
+        match Address::from_raw(peer) {
+            Some(peer) => return Ok((fd, peer)),
+            None => drop(fd), // no address of a family we made the listener with
+        }
+    }
+}
+
+/// The caller's buffers, in order: the WSABUF array, captured.
+pub struct Buffers {
+    inline: [libc::iovec; INLINE],
+    more: Vec<libc::iovec>, // all of them, if there are more than fit `inline`
+    first: usize,           // those before are used up
+    count: usize,
+}
+
+const INLINE: usize = 4;
+const LONGEST: usize = 1024; // UIO_MAXIOV: what one call takes; the rest follows
+const EMPTY: libc::iovec = libc::iovec {
+    iov_base: std::ptr::null_mut(),
+    iov_len: 0,
+};
+
+impl Buffers {
+    /// Captures buffers given as (address, length).
+    pub fn new(buffers: impl ExactSizeIterator<Item = (*mut u8, usize)>) -> Buffers {
+        let count = buffers.len();
+        let iovecs = buffers.map(|(base, length)| libc::iovec {
+            iov_base: base.cast(),
+            iov_len: length,
+        });
+        let mut captured = Buffers {
+            inline: [EMPTY; INLINE],
+            more: Vec::new(),
+            first: 0,
+            count,
+        };
+        if count > INLINE {
+            captured.more = iovecs.collect();
+        } else {
+            for (place, iovec) in captured.inline.iter_mut().zip(iovecs) {
+                *place = iovec;
+            }
+        }
+        captured.advance(0);
+        captured
+    }
+
+    /// One buffer.
+    pub fn one(base: *mut u8, length: usize) -> Buffers {
+        Buffers::new(std::iter::once((base, length)))
+    }
+
+    /// No buffer.
+    pub fn none() -> Buffers {
+        Buffers::new(std::iter::empty())
+    }
+
+    fn all(&mut self) -> &mut [libc::iovec] {
+        if self.count > INLINE {
+            &mut self.more
+        } else {
+            &mut self.inline[..self.count]
+        }
+    }
+
+    fn left(&self) -> &[libc::iovec] {
+        let all = if self.count > INLINE {
+            &self.more[..]
+        } else {
+            &self.inline[..self.count]
+        };
+        &all[self.first..]
+    }
+
+    /// Whether there is no room or no data left.
+    pub fn is_empty(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    /// Bytes left.
+    pub fn total(&self) -> usize {
+        self.left().iter().map(|iovec| iovec.iov_len).sum()
+    }
+
+    /// The next `bytes` bytes are used up, and empty buffers after them.
+    fn advance(&mut self, mut bytes: usize) {
+        let mut first = self.first;
+        for iovec in &mut self.all()[first..] {
+            let used = bytes.min(iovec.iov_len);
+            iovec.iov_base = iovec.iov_base.wrapping_byte_add(used);
+            iovec.iov_len -= used;
+            bytes -= used;
+            if iovec.iov_len > 0 {
+                break;
+            }
+            first += 1;
+        }
+        self.first = first;
+    }
+
+    fn fit_one_call(&self) -> bool {
+        self.left().len() <= LONGEST
+    }
+
+    /// The message that names them, for recvmsg and sendmsg.
+    fn message(&mut self) -> libc::msghdr {
+        let left = self.left();
+        // SAFETY: all zeroes is an empty message.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = left.as_ptr().cast_mut();
+        message.msg_iovlen = left.len().min(LONGEST);
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(buffers: &Buffers) -> Vec<usize> {
+        buffers.left().iter().map(|iovec| iovec.iov_len).collect()
+    }
+
+    #[test]
+    fn buffers_are_used_up_in_order_and_empty_ones_skipped() {
+        for count in [3, 9] {
+            let mut memory = vec![0u8; 100];
+            let base = memory.as_mut_ptr();
+            let sizes = (0..count).map(|index| if index % 2 == 0 { 5 } else { 0 });
+            let mut buffers = Buffers::new(
+                sizes
+                    .map(|size| (base, size))
+                    .collect::<Vec<_>>()
+                    .into_iter(),
+            );
+            let total = buffers.total();
+            buffers.advance(3);
+            assert_eq!(lengths(&buffers)[0], 2);
+            buffers.advance(2);
+            assert_eq!(buffers.total(), total - 5);
+            buffers.advance(total - 5);
+            assert!(buffers.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_empty_buffers_are_empty() {
+        assert!(Buffers::none().is_empty());
+        assert!(Buffers::one(std::ptr::null_mut(), 0).is_empty());
+    }
+}

@@ -1,0 +1,355 @@
+//! Socket options: what `getsockopt` and `setsockopt` know, and what a socket remembers.
+//!
+//! Windows reads back exactly what was set, and accepts options Linux has no idea of. So each socket keeps a
+//! record of everything its program set ([`Options`]), answers from it, and tells the kernel only what the
+//! kernel must act on. What an option is called, how its value travels and when it is refused are rows of
+//! `option/table.rs`, whose shapes `option/form.rs` reads and writes; `option/kernel.rs` carries values to a
+//! descriptor; `option/report.rs` holds the options that answer with a structure.
+//!
+//! Errors are found in Windows' order: the level, the name, the pointer and length, the state, the value.
+//!
+//! Source: "setsockopt", "getsockopt", "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options",
+//! "IPPROTO_IPV6 Socket Options", "SIO_KEEPALIVE_VALS".
+
+mod form;
+mod kernel;
+mod report;
+mod table;
+
+use std::cell::Cell;
+use std::mem::offset_of;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use crate::types::{
+    SO_OPENTYPE, SOCK_DGRAM, SOCK_STREAM, SOCKET, SOL_SOCKET, WSAPROTOCOL_INFOW, tcp_keepalive,
+};
+
+use super::address::Family;
+use super::status::Status;
+
+use form::{Form, ShortGet, low_word};
+pub use kernel::fresh_socket_defaults;
+use table::{Row, Rule, SETTINGS, SETTINGS_COUNT, Setting, What};
+
+/// The two kinds of sockets there are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A stream of bytes: TCP.
+    Stream,
+    /// Messages: UDP.
+    Datagram,
+}
+
+impl Kind {
+    /// The socket type, as Windows numbers it.
+    pub const fn windows(self) -> i32 {
+        match self {
+            Kind::Stream => SOCK_STREAM,
+            Kind::Datagram => SOCK_DGRAM,
+        }
+    }
+}
+
+/// What options have to know of the socket they are for.
+pub struct Target {
+    /// Its descriptor, open for the duration of the call.
+    pub fd: RawFd,
+    /// Its address family.
+    pub family: Family,
+    /// Stream or datagram.
+    pub kind: Kind,
+    /// IPPROTO_TCP or IPPROTO_UDP.
+    pub protocol: i32,
+    /// Has an address: some options come too late then.
+    pub bound: bool,
+    /// Listens: likewise.
+    pub listening: bool,
+    /// Since when it is connected, for SO_CONNECT_TIME.
+    pub connected_since: Option<Instant>,
+    /// SO_ERROR, which the engine keeps: the WSA code of the last failed non-blocking connect.
+    pub connect_error: u32,
+}
+
+/// What remains for the engine to do after a successful [`set`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum SetEffect {
+    /// Nothing.
+    None,
+    /// SO_ERROR was set: it reads back as this.
+    ConnectError(u32),
+    /// SO_UPDATE_ACCEPT_CONTEXT, with the listener's handle.
+    UpdateAcceptContext(SOCKET),
+    /// SO_UPDATE_CONNECT_CONTEXT.
+    UpdateConnectContext,
+}
+
+/// Everything a program set on one socket; the default is a fresh Windows socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `None`: never set, so the kernel was not told either.
+    values: [Option<u32>; SETTINGS_COUNT],
+}
+
+impl Options {
+    /// Takes over from `listener` what an accepted socket has from it.
+    pub fn inherit(&mut self, listener: &Options) {
+        for record in SETTINGS.iter().filter(|record| record.inherited) {
+            self.values[record.setting as usize] = listener.recorded(record.setting);
+        }
+    }
+
+    /// How `closesocket` lingers: not at all, or for this long (zero: abortively).
+    pub fn linger(&self) -> Option<Duration> {
+        let [switch, seconds] = linger_fields(self.value(Setting::Linger));
+        (switch != 0).then(|| Duration::from_secs(u64::from(seconds)))
+    }
+
+    /// How long a blocking receive or accept waits; `None`: for ever.
+    pub fn receive_timeout(&self) -> Option<Duration> {
+        self.timeout(Setting::ReceiveTimeout)
+    }
+
+    /// How long a blocking send waits; `None`: for ever.
+    pub fn send_timeout(&self) -> Option<Duration> {
+        self.timeout(Setting::SendTimeout)
+    }
+
+    /// Whether urgent data arrives in the stream (SO_OOBINLINE).
+    pub fn out_of_band_inline(&self) -> bool {
+        self.value(Setting::OutOfBandInline) != 0
+    }
+
+    fn timeout(&self, setting: Setting) -> Option<Duration> {
+        let milliseconds = self.value(setting);
+        (milliseconds != 0).then(|| Duration::from_millis(u64::from(milliseconds)))
+    }
+
+    fn value(&self, setting: Setting) -> u32 {
+        self.recorded(setting).unwrap_or(setting.record().default)
+    }
+
+    fn recorded(&self, setting: Setting) -> Option<u32> {
+        self.values[setting as usize]
+    }
+
+    fn with(&self, setting: Setting, value: u32) -> Options {
+        let mut changed = self.clone();
+        changed.values[setting as usize] = Some(value);
+        changed
+    }
+
+    fn allow(&self, rules: &[Rule], value: u32, target: &Target) -> Result<(), Status> {
+        let other = |setting| self.value(setting);
+        if rules.iter().all(|rule| rule.allows(value, target, other)) {
+            Ok(())
+        } else {
+            Err(Status::INVALID)
+        }
+    }
+}
+
+/// How many bytes at `optval` a call with this length may touch: more is never read or written, and a negative
+/// length counts, as on Windows, as room for a word.
+pub fn buffer_len(len: i32) -> usize {
+    usize::try_from(len).map_or(size_of::<u32>(), |len| {
+        len.min(size_of::<WSAPROTOCOL_INFOW>())
+    })
+}
+
+/// Sets an option: `value` is what `optval` points to, [`buffer_len`] bytes of it, or `None` for a null pointer.
+pub fn set(
+    target: &Target,
+    options: &mut Options,
+    level: i32,
+    name: i32,
+    value: Option<&[u8]>,
+    len: i32,
+) -> Result<SetEffect, Status> {
+    let row = table::find(level, name, target.kind)?;
+    match row.what {
+        What::Recorded(setting) => set_recorded(
+            target,
+            options,
+            row,
+            setting,
+            row.form.read(level, value, len)?,
+        ),
+        What::DontLinger => {
+            let [_, seconds] = linger_fields(options.value(Setting::Linger));
+            let lingers = row.form.read(level, value, len)? == 0;
+            let linger = u32::from(lingers) | u32::from(seconds) << 16;
+            set_recorded(target, options, row, Setting::Linger, linger)
+        }
+        What::Error => Ok(SetEffect::ConnectError(row.form.read(level, value, len)?)),
+        What::SegmentMax => {
+            let size = row.form.read(level, value, len)?;
+            kernel::set_int(target.fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG, size as i32)?;
+            Ok(SetEffect::None)
+        }
+        What::OpenType => {
+            set_open_type(value, len)?;
+            Ok(SetEffect::None)
+        }
+        What::UpdateAcceptContext => Ok(SetEffect::UpdateAcceptContext(read_socket(value)?)),
+        What::UpdateConnectContext => Ok(SetEffect::UpdateConnectContext),
+        What::Refused => Err(Status::INVALID),
+        What::SocketType if target.kind == Kind::Datagram => Err(Status::INVALID),
+        What::SocketType
+        | What::Listening
+        | What::MessageMax
+        | What::ConnectTime
+        | What::Constant(_)
+        | What::ProtocolInfoA
+        | What::ProtocolInfoW
+        | What::Addresses => Err(Status::NO_PROTOCOL_OPTION),
+    }
+}
+
+/// Gets an option into `out`, which is [`buffer_len`] bytes at `optval`, or `None` for a null pointer.
+///
+/// The second result is the new value of `*optlen`, which changes on some failures too.
+pub fn get(
+    target: &Target,
+    options: &Options,
+    level: i32,
+    name: i32,
+    out: Option<&mut [u8]>,
+    len: i32,
+) -> (Result<(), Status>, i32) {
+    let row = match table::find(level, name, target.kind) {
+        Ok(row) => row,
+        Err(status) => return (Err(status), len),
+    };
+    let Some(out) = out else {
+        return (Err(Status::FAULT), len);
+    };
+    let value = match row.what {
+        What::Recorded(setting) => Ok(options.value(setting)),
+        What::DontLinger => Ok(u32::from(options.linger().is_none())),
+        What::Error => Ok(target.connect_error),
+        What::SocketType => Ok(target.kind.windows() as u32),
+        What::Listening => Ok(u32::from(target.listening)),
+        What::MessageMax => Ok(message_max(target)),
+        What::ConnectTime => Ok(connect_time(target)),
+        What::Constant(value) => Ok(value),
+        What::SegmentMax => {
+            kernel::get_int(target.fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG).map(|size| size as u32)
+        }
+        What::OpenType => return get_open_type(Some(out), len),
+        What::ProtocolInfoA => return report::protocol_info_a(target, out, len),
+        What::ProtocolInfoW => return report::protocol_info_w(target, out, len),
+        What::Addresses => return (report::addresses(target, out), len),
+        What::Refused => Err(Status::INVALID),
+        What::UpdateAcceptContext | What::UpdateConnectContext => Err(Status::NO_PROTOCOL_OPTION),
+    };
+    match value {
+        Ok(value) => row.form.write(value, out, len),
+        Err(status) => (Err(status), len),
+    }
+}
+
+/// SIO_KEEPALIVE_VALS: the switch and both times at once, in milliseconds.
+///
+/// # Errors
+/// - [`Status::FAULT`] if `bytes` is shorter than a `tcp_keepalive`.
+/// - [`Status::NO_PROTOCOL_OPTION`] for a datagram socket.
+pub fn keepalive_values(
+    target: &Target,
+    options: &mut Options,
+    bytes: &[u8],
+) -> Result<(), Status> {
+    let bytes = bytes
+        .get(..size_of::<tcp_keepalive>())
+        .ok_or(Status::FAULT)?;
+    if target.kind == Kind::Datagram {
+        return Err(Status::NO_PROTOCOL_OPTION);
+    }
+    let field = |offset: usize| low_word(&bytes[offset..]);
+    let seconds = |milliseconds: u32| (milliseconds != 0).then(|| milliseconds.div_ceil(1000));
+    let on = field(offset_of!(tcp_keepalive, onoff)) != 0;
+
+    let mut changed = options.with(Setting::KeepAlive, u32::from(on));
+    if on {
+        let idle = field(offset_of!(tcp_keepalive, keepalivetime));
+        let interval = field(offset_of!(tcp_keepalive, keepaliveinterval));
+        changed.values[Setting::KeepIdle as usize] = seconds(idle);
+        changed.values[Setting::KeepInterval as usize] = seconds(interval);
+    }
+    changed.carry(Setting::KeepAlive, target.fd, target.family)?;
+    *options = changed;
+    Ok(())
+}
+
+thread_local! {
+    /// SO_OPENTYPE, which is stored and read back; sockets are overlapped whatever it says.
+    static OPEN_TYPE: Cell<u32> = const { Cell::new(0) };
+}
+
+const OPEN_TYPE_FORM: Form = Form::Word(ShortGet::Untouched);
+
+/// Whether the option is the thread's: then the handle does not matter and may be no socket at all.
+pub fn is_open_type(level: i32, name: i32) -> bool {
+    (level, name) == (SOL_SOCKET, SO_OPENTYPE)
+}
+
+/// Sets SO_OPENTYPE of this thread.
+pub fn set_open_type(value: Option<&[u8]>, len: i32) -> Result<(), Status> {
+    OPEN_TYPE.set(OPEN_TYPE_FORM.read(SOL_SOCKET, value, len)?);
+    Ok(())
+}
+
+/// Gets SO_OPENTYPE of this thread, the one option that takes a negative length.
+pub fn get_open_type(out: Option<&mut [u8]>, len: i32) -> (Result<(), Status>, i32) {
+    let Some(out) = out else {
+        return (Err(Status::FAULT), len);
+    };
+    let len = if len < 0 { out.len() as i32 } else { len };
+    OPEN_TYPE_FORM.write(OPEN_TYPE.get(), out, len)
+}
+
+fn set_recorded(
+    target: &Target,
+    options: &mut Options,
+    row: &Row,
+    setting: Setting,
+    value: u32,
+) -> Result<SetEffect, Status> {
+    options.allow(row.rules, value, target)?;
+    let changed = options.with(setting, value);
+    changed.carry(setting, target.fd, target.family)?;
+    *options = changed;
+    Ok(SetEffect::None)
+}
+
+fn read_socket(value: Option<&[u8]>) -> Result<SOCKET, Status> {
+    let bytes = value
+        .and_then(|bytes| bytes.first_chunk())
+        .ok_or(Status::FAULT)?;
+    Ok(SOCKET::from_ne_bytes(*bytes))
+}
+
+/// l_onoff and l_linger, as a LINGER holds them.
+fn linger_fields(linger: u32) -> [u16; 2] {
+    [linger as u16, (linger >> 16) as u16]
+}
+
+fn connect_time(target: &Target) -> u32 {
+    match (target.kind, target.connected_since) {
+        (Kind::Stream, Some(since)) => {
+            u32::try_from(since.elapsed().as_secs()).unwrap_or(u32::MAX - 1)
+        }
+        _ => u32::MAX,
+    }
+}
+
+/// The largest datagram: 64 KiB less the headers of UDP and, for IPv4, of IP.
+fn message_max(target: &Target) -> u32 {
+    match target.family {
+        Family::V4 => 65507,
+        Family::V6 => 65527,
+    }
+}
+
+#[cfg(all(test, not(miri)))] // miri has no sockets
+mod tests;

@@ -1,0 +1,441 @@
+//! What a program sees of its options, and what the kernel is told.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use windows_sys::Win32::Networking::WinSock::*;
+
+use super::*;
+
+/// A kernel socket with its record.
+struct Fixture {
+    options: Options,
+    target: Target,
+    _fd: OwnedFd,
+}
+
+impl Fixture {
+    fn new(family: Family, kind: Kind) -> Fixture {
+        let (linux_kind, protocol) = match kind {
+            Kind::Stream => (libc::SOCK_STREAM, IPPROTO_TCP),
+            Kind::Datagram => (libc::SOCK_DGRAM, IPPROTO_UDP),
+        };
+        // SAFETY: no pointers are passed.
+        let fd = unsafe { libc::socket(family.linux(), linux_kind | libc::SOCK_CLOEXEC, 0) };
+        assert!(fd >= 0, "a socket of {family:?} could not be created");
+        // SAFETY: the descriptor was just created and belongs to nobody else.
+        let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+        fresh_socket_defaults(fd, family, kind).unwrap();
+        let target = Target {
+            fd,
+            family,
+            kind,
+            protocol,
+            bound: false,
+            listening: false,
+            connected_since: None,
+            connect_error: 0,
+        };
+        Fixture {
+            options: Options::default(),
+            target,
+            _fd: owned,
+        }
+    }
+
+    fn set(&mut self, level: i32, name: i32, value: u32) -> Result<SetEffect, Status> {
+        set(
+            &self.target,
+            &mut self.options,
+            level,
+            name,
+            Some(&value.to_le_bytes()),
+            4,
+        )
+    }
+
+    fn get(&self, level: i32, name: i32) -> Result<u32, Status> {
+        let mut out = [0; 4];
+        let (result, _) = get(&self.target, &self.options, level, name, Some(&mut out), 4);
+        result.map(|()| u32::from_le_bytes(out))
+    }
+
+    fn kernel(&self, level: i32, name: i32) -> i32 {
+        kernel::get_int(self.target.fd, level, name).unwrap()
+    }
+
+    fn keep_alive(&self) -> [i32; 4] {
+        let tcp = |name| self.kernel(libc::IPPROTO_TCP, name);
+        let switch = self.kernel(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
+        [
+            switch,
+            tcp(libc::TCP_KEEPIDLE),
+            tcp(libc::TCP_KEEPINTVL),
+            tcp(libc::TCP_KEEPCNT),
+        ]
+    }
+}
+
+fn stream() -> Fixture {
+    Fixture::new(Family::V4, Kind::Stream)
+}
+
+/// Source: "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options", "IPPROTO_IPV6 Socket Options".
+#[test]
+fn a_fresh_socket_has_windows_defaults() {
+    let socket = stream();
+    for (name, value) in [
+        (SO_ACCEPTCONN, 0),
+        (SO_BROADCAST, 0),
+        (SO_CONNECT_TIME, u32::MAX),
+        (SO_DONTLINGER, 1),
+        (SO_ERROR, 0),
+        (SO_EXCLUSIVEADDRUSE, 0),
+        (SO_GROUP_ID, 0),
+        (SO_KEEPALIVE, 0),
+        (SO_LINGER, 0),
+        (SO_MAX_MSG_SIZE, 65507),
+        (SO_RCVBUF, 65536),
+        (SO_RCVTIMEO, 0),
+        (SO_REUSEADDR, 0),
+        (SO_SNDBUF, 65536),
+        (SO_TYPE, 1),
+    ] {
+        assert_eq!(socket.get(SOL_SOCKET, name), Ok(value), "{name:#x}");
+    }
+    let tcp = [
+        (TCP_NODELAY, 0),
+        (TCP_KEEPIDLE, 7200),
+        (TCP_KEEPINTVL, 1),
+        (TCP_KEEPCNT, 10),
+    ];
+    for (name, value) in tcp {
+        assert_eq!(socket.get(IPPROTO_TCP, name), Ok(value), "{name}");
+    }
+    assert_eq!(socket.get(IPPROTO_IPV6, IPV6_V6ONLY), Ok(1));
+}
+
+/// Source: setsockopt; that the value set is the value read, whatever the system makes of it, is observed.
+#[test]
+fn what_was_set_reads_back() {
+    let mut socket = stream();
+    let l_onoff_256_l_linger_7 = 0x0007_0100;
+    for (level, name, value) in [
+        (SOL_SOCKET, SO_LINGER, l_onoff_256_l_linger_7),
+        (SOL_SOCKET, SO_SNDBUF, 4096),
+        (SOL_SOCKET, SO_SNDBUF, 0),
+        (SOL_SOCKET, SO_RCVBUF, 100),
+        (SOL_SOCKET, SO_RCVTIMEO, 1),
+        (SOL_SOCKET, SO_SNDTIMEO, 997_000),
+        (SOL_SOCKET, SO_KEEPALIVE, 1),
+        (SOL_SOCKET, SO_OOBINLINE, 1),
+        (SOL_SOCKET, SO_DONTROUTE, 1),
+        (IPPROTO_TCP, TCP_NODELAY, 1),
+        (IPPROTO_TCP, TCP_KEEPCNT, 255),
+        (IPPROTO_TCP, TCP_KEEPIDLE, 100_000),
+        (IPPROTO_TCP, TCP_MAXRT, u32::MAX),
+    ] {
+        assert_eq!(
+            socket.set(level, name, value),
+            Ok(SetEffect::None),
+            "{level} {name:#x}"
+        );
+        assert_eq!(socket.get(level, name), Ok(value), "{level} {name:#x}");
+    }
+    assert_eq!(socket.set(SOL_SOCKET, SO_DEBUG, 7), Ok(SetEffect::None));
+    assert_eq!(socket.get(SOL_SOCKET, SO_DEBUG), Ok(1));
+}
+
+/// Source: "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options". Linux has nothing they could be mapped to.
+#[test]
+fn stored_options_read_back() {
+    let mut socket = stream();
+    for (level, name) in [
+        (SOL_SOCKET, SO_CONDITIONAL_ACCEPT),
+        (SOL_SOCKET, SO_PAUSE_ACCEPT as i32),
+        (SOL_SOCKET, SO_PORT_SCALABILITY),
+        (SOL_SOCKET, SO_RANDOMIZE_PORT),
+        (SOL_SOCKET, SO_REUSE_MULTICASTPORT),
+        (SOL_SOCKET, SO_REUSE_UNICASTPORT),
+        (IPPROTO_TCP, TCP_BSDURGENT),
+        (IPPROTO_TCP, TCP_EXPEDITED_1122),
+        (IPPROTO_TCP, TCP_FAIL_CONNECT_ON_ICMP_ERROR),
+        (IPPROTO_TCP, TCP_FASTOPEN),
+        (IPPROTO_TCP, TCP_NOSYNRETRIES),
+        (IPPROTO_TCP, TCP_TIMESTAMPS),
+    ] {
+        for value in [1, 0] {
+            assert_eq!(
+                socket.set(level, name, value),
+                Ok(SetEffect::None),
+                "{level} {name:#x}"
+            );
+            assert_eq!(socket.get(level, name), Ok(value), "{level} {name:#x}");
+        }
+    }
+}
+
+/// Source: SO_CONDITIONAL_ACCEPT: before listen; SO_RANDOMIZE_PORT: before bind, not after SO_REUSE_UNICASTPORT.
+#[test]
+fn some_options_come_too_late() {
+    let mut socket = stream();
+    socket.set(SOL_SOCKET, SO_REUSE_UNICASTPORT, 1).unwrap();
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_RANDOMIZE_PORT, 1),
+        Err(Status::INVALID)
+    );
+    socket.set(SOL_SOCKET, SO_REUSE_UNICASTPORT, 0).unwrap();
+    socket.target.bound = true;
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_RANDOMIZE_PORT, 1),
+        Err(Status::INVALID)
+    );
+    socket.target.listening = true;
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1),
+        Err(Status::INVALID)
+    );
+    assert_eq!(socket.get(SOL_SOCKET, SO_ACCEPTCONN), Ok(1));
+}
+
+/// Source: SO_SNDBUF: 0 turns buffering off, which Linux cannot.
+#[test]
+fn a_buffer_of_zero_keeps_the_minimum_of_linux() {
+    let mut socket = stream();
+    for (name, linux) in [(SO_SNDBUF, libc::SO_SNDBUF), (SO_RCVBUF, libc::SO_RCVBUF)] {
+        socket.set(SOL_SOCKET, name, 0).unwrap();
+        assert_eq!(socket.get(SOL_SOCKET, name), Ok(0));
+        assert!(socket.kernel(libc::SOL_SOCKET, linux) > 0);
+    }
+}
+
+#[test]
+fn the_kernel_is_told_what_it_has_to_do() {
+    let mut socket = stream();
+    for (level, name) in [(IPPROTO_TCP, TCP_NODELAY), (SOL_SOCKET, SO_OOBINLINE)] {
+        socket.set(level, name, 1).unwrap();
+    }
+    socket.set(SOL_SOCKET, SO_RCVBUF, 8192).unwrap();
+    assert_eq!(socket.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 1);
+    assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_OOBINLINE), 1);
+    assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_RCVBUF), 2 * 8192);
+    assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_REUSEADDR), 1);
+    socket.set(SOL_SOCKET, SO_LINGER, 0x0007_0001).unwrap();
+    assert_eq!(socket.options.linger(), Some(Duration::from_secs(7)));
+}
+
+/// Source: SO_KEEPALIVE: two hours, one second, ten probes; TCP_KEEPIDLE and its relatives.
+#[test]
+fn keep_alive_times_are_told_with_the_switch() {
+    let mut socket = stream();
+    socket.set(IPPROTO_TCP, TCP_KEEPIDLE, 60).unwrap();
+    assert_eq!(socket.keep_alive()[0], 0);
+    socket.set(SOL_SOCKET, SO_KEEPALIVE, 1).unwrap();
+    assert_eq!(socket.keep_alive(), [1, 60, 1, 10]);
+    socket.set(IPPROTO_TCP, TCP_KEEPCNT, 255).unwrap();
+    assert_eq!(socket.keep_alive(), [1, 60, 1, 127]);
+    assert_eq!(
+        socket.set(IPPROTO_TCP, TCP_KEEPCNT, 256),
+        Err(Status::INVALID)
+    );
+    assert_eq!(socket.get(IPPROTO_TCP, TCP_KEEPCNT), Ok(255));
+}
+
+/// Source: SIO_KEEPALIVE_VALS, in milliseconds; 0 keeps the default.
+#[test]
+fn keep_alive_values_round_up_to_seconds() {
+    let mut socket = stream();
+    let mut values = |words: [u32; 3]| {
+        let bytes = words.map(u32::to_le_bytes).concat();
+        keepalive_values(&socket.target, &mut socket.options, &bytes).unwrap();
+        socket.keep_alive()
+    };
+    assert_eq!(values([1, 1500, 20]), [1, 2, 1, 10]);
+    assert_eq!(values([1, 0, 3000]), [1, 7200, 3, 10]);
+    assert_eq!(values([0, 0, 0])[0], 0);
+    assert_eq!(socket.get(SOL_SOCKET, SO_KEEPALIVE), Ok(0));
+    let short = keepalive_values(&socket.target, &mut socket.options, &[1; 11]);
+    assert_eq!(short, Err(Status::FAULT));
+    let mut datagram = Fixture::new(Family::V4, Kind::Datagram);
+    let refused = keepalive_values(&datagram.target, &mut datagram.options, &[1; 12]);
+    assert_eq!(refused, Err(Status::NO_PROTOCOL_OPTION));
+}
+
+/// Source: SO_DONTLINGER: the opposite of l_onoff, which leaves the time alone.
+#[test]
+fn dont_linger_is_the_opposite_of_linger() {
+    let mut socket = stream();
+    socket.set(SOL_SOCKET, SO_LINGER, 0x0007_0001).unwrap();
+    assert_eq!(socket.get(SOL_SOCKET, SO_DONTLINGER), Ok(0));
+    socket.set(SOL_SOCKET, SO_DONTLINGER, 1).unwrap();
+    assert_eq!(socket.get(SOL_SOCKET, SO_LINGER), Ok(0x0007_0000));
+    assert_eq!(socket.options.linger(), None);
+    socket.set(SOL_SOCKET, SO_DONTLINGER, 0).unwrap();
+    assert_eq!(socket.get(SOL_SOCKET, SO_LINGER), Ok(0x0007_0001));
+}
+
+/// Source: SO_EXCLUSIVEADDRUSE: WSAEINVAL together with SO_REUSEADDR.
+#[test]
+fn exclusive_and_reuse_exclude_each_other() {
+    for (first, second) in [
+        (SO_REUSEADDR, SO_EXCLUSIVEADDRUSE),
+        (SO_EXCLUSIVEADDRUSE, SO_REUSEADDR),
+    ] {
+        let mut socket = stream();
+        socket.set(SOL_SOCKET, first, 1).unwrap();
+        assert_eq!(socket.set(SOL_SOCKET, second, 1), Err(Status::INVALID));
+        assert_eq!(socket.get(SOL_SOCKET, second), Ok(0));
+        socket.set(SOL_SOCKET, first, 0).unwrap();
+        assert_eq!(socket.set(SOL_SOCKET, second, 1), Ok(SetEffect::None));
+    }
+}
+
+/// Source: IPV6_V6ONLY: on by default, only before bind; on an IPv4 socket it has no effect (observed).
+#[test]
+fn v6_only_is_settled_by_bind() {
+    for family in [Family::V4, Family::V6] {
+        let mut socket = Fixture::new(family, Kind::Stream);
+        assert_eq!(
+            socket.set(IPPROTO_IPV6, IPV6_V6ONLY, 0),
+            Ok(SetEffect::None)
+        );
+        socket.target.bound = true;
+        assert_eq!(
+            socket.set(IPPROTO_IPV6, IPV6_V6ONLY, 1),
+            Err(Status::INVALID)
+        );
+        assert_eq!(socket.get(IPPROTO_IPV6, IPV6_V6ONLY), Ok(0));
+    }
+    let socket = Fixture::new(Family::V6, Kind::Stream);
+    assert_eq!(socket.kernel(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY), 1);
+}
+
+#[test]
+fn what_can_only_be_read_or_is_refused_says_so() {
+    let mut socket = stream();
+    let mut datagram = Fixture::new(Family::V4, Kind::Datagram);
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_ACCEPTCONN, 1),
+        Err(Status::NO_PROTOCOL_OPTION)
+    );
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_TYPE, 1),
+        Err(Status::NO_PROTOCOL_OPTION)
+    );
+    assert_eq!(datagram.set(SOL_SOCKET, SO_TYPE, 1), Err(Status::INVALID));
+    assert_eq!(
+        datagram.get(SOL_SOCKET, SO_LINGER),
+        Err(Status::NO_PROTOCOL_OPTION)
+    );
+    for name in [SO_RCVLOWAT, SO_SNDLOWAT, SO_USELOOPBACK] {
+        assert_eq!(socket.set(SOL_SOCKET, name, 1), Err(Status::INVALID));
+        assert_eq!(socket.get(SOL_SOCKET, name), Err(Status::INVALID));
+    }
+    let null = set(
+        &socket.target,
+        &mut socket.options,
+        SOL_SOCKET,
+        SO_LINGER,
+        None,
+        4,
+    );
+    assert_eq!(null, Err(Status::FAULT));
+}
+
+#[test]
+fn what_concerns_the_engine_is_handed_to_it() {
+    let mut socket = stream();
+    socket.target.connect_error = 10061;
+    assert_eq!(socket.get(SOL_SOCKET, SO_ERROR), Ok(10061));
+    assert_eq!(
+        socket.set(SOL_SOCKET, SO_ERROR, 1234),
+        Ok(SetEffect::ConnectError(1234))
+    );
+
+    let Fixture {
+        target, options, ..
+    } = &mut socket;
+    let mut update =
+        |name, value: Option<&[u8]>, len| set(target, options, SOL_SOCKET, name, value, len);
+    let listener = 0x1234_5678_9abc_usize.to_ne_bytes();
+    let accepted = Ok(SetEffect::UpdateAcceptContext(0x1234_5678_9abc));
+    assert_eq!(
+        update(SO_UPDATE_ACCEPT_CONTEXT, Some(&listener), 8),
+        accepted
+    );
+    assert_eq!(
+        update(SO_UPDATE_ACCEPT_CONTEXT, Some(&listener[..4]), 4),
+        Err(Status::FAULT)
+    );
+    assert_eq!(
+        update(SO_UPDATE_CONNECT_CONTEXT, None, 0),
+        Ok(SetEffect::UpdateConnectContext)
+    );
+}
+
+#[test]
+fn connect_time_counts_seconds_of_streams_only() {
+    for (kind, expected) in [(Kind::Stream, 0), (Kind::Datagram, u32::MAX)] {
+        let mut socket = Fixture::new(Family::V4, kind);
+        socket.target.connected_since = Some(Instant::now());
+        assert_eq!(socket.get(SOL_SOCKET, SO_CONNECT_TIME), Ok(expected));
+    }
+}
+
+/// Source: accept: "the newly created socket is the same as the socket s", with what was observed.
+#[test]
+fn an_accepted_socket_inherits_and_a_replaced_descriptor_is_told_again() {
+    let mut listener = stream();
+    for (level, name, value) in [
+        (SOL_SOCKET, SO_KEEPALIVE, 1),
+        (SOL_SOCKET, SO_LINGER, 0x0007_0001),
+        (SOL_SOCKET, SO_RCVBUF, 8192),
+        (SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1),
+        (IPPROTO_TCP, TCP_NODELAY, 1),
+    ] {
+        listener.set(level, name, value).unwrap();
+    }
+    let mut accepted = stream();
+    accepted.options.inherit(&listener.options);
+    assert_eq!(accepted.get(SOL_SOCKET, SO_LINGER), Ok(0x0007_0001));
+    assert_eq!(accepted.get(SOL_SOCKET, SO_CONDITIONAL_ACCEPT), Ok(0));
+
+    accepted
+        .options
+        .apply_to_fresh(accepted.target.fd, Family::V4)
+        .unwrap();
+    assert_eq!(accepted.kernel(libc::SOL_SOCKET, libc::SO_RCVBUF), 2 * 8192);
+    assert_eq!(accepted.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 1);
+    assert_eq!(accepted.keep_alive(), [1, 7200, 1, 10]);
+
+    let fresh = Options::default();
+    fresh
+        .apply_over(&accepted.options, accepted.target.fd, Family::V4)
+        .unwrap();
+    assert_eq!(
+        accepted.kernel(libc::SOL_SOCKET, libc::SO_RCVBUF),
+        2 * 65536
+    );
+    assert_eq!(accepted.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 0);
+    assert_eq!(accepted.keep_alive()[0], 0);
+}
+
+/// Source: SO_OPENTYPE; that it is the thread's, starts at 0 and takes a negative length is observed.
+#[test]
+fn the_open_type_belongs_to_the_thread() {
+    assert!(is_open_type(SOL_SOCKET, SO_OPENTYPE));
+    set_open_type(Some(&0x20_u32.to_le_bytes()), 4).unwrap();
+    assert_eq!(stream().get(SOL_SOCKET, SO_OPENTYPE), Ok(0x20));
+    let mut out = [0; 4];
+    assert_eq!(
+        get_open_type(Some(&mut out[..buffer_len(-1)]), -1),
+        (Ok(()), 4)
+    );
+    assert_eq!(
+        get_open_type(Some(&mut out[..2]), 2),
+        (Err(Status::FAULT), 2)
+    );
+    let other = std::thread::spawn(|| stream().get(SOL_SOCKET, SO_OPENTYPE))
+        .join()
+        .unwrap();
+    assert_eq!(other, Ok(0));
+}

@@ -1,0 +1,343 @@
+//! A completion port: packets in, threads out.
+//!
+//! The rules (who gets which packet, who may run, who polls) are [`Dispatch`]; this is the shell around it: the
+//! lock, the epoll set its pollers sleep in, and the waking, always after the lock is released.
+//!
+//! Source: "I/O Completion Ports", <https://learn.microsoft.com/windows/win32/fileio/i-o-completion-ports>.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use super::completion::Sink;
+use super::dispatch::{Assignment, Dispatch, Ended, Harvested, MemberId, Place, Wakes};
+use super::helper;
+use super::lock::Lock;
+use super::parker::{Deadline, has_passed, time_left};
+use super::reactor::{Event, Set};
+use super::status::Status;
+use super::system;
+use super::thread::{self, Thread};
+
+/// One entry of a port's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The handle's key, or what was posted.
+    pub key: usize,
+    /// The operation's OVERLAPPED as a number: never dereferenced here.
+    pub overlapped: usize,
+    /// Bytes transferred, or what was posted.
+    pub bytes: u32,
+    /// How the operation ended; posted packets are successes.
+    pub status: Status,
+}
+
+/// Every how many dequeues a thread looks at the sockets first, so that a worker that posts to itself does not
+/// starve them.
+const FAIRNESS: u64 = 64;
+
+/// A completion port.
+pub struct Port {
+    /// Where its pollers sleep and its sockets are watched.
+    pub set: Set,
+    /// How many handles name it.
+    pub handles: AtomicUsize,
+    /// Whether the helper looks after the set (it is nested in the default set).
+    pub nested: AtomicBool,
+    state: Lock<Dispatch<Packet, Arc<Thread>>>,
+    turns: AtomicU64, // calls of `get`, for fairness
+}
+
+impl Port {
+    /// A port on which `limit` threads may run at once; 0: as many as there are CPUs.
+    ///
+    /// # Errors
+    /// `INSUFFICIENT_RESOURCES` when the system has no descriptors left.
+    pub fn new(limit: u32) -> Result<Arc<Port>, Status> {
+        let limit = if limit == 0 {
+            system::usable_cpus()
+        } else {
+            limit as usize
+        };
+        let port = Arc::new(Port {
+            set: Set::new().map_err(|_| Status::INSUFFICIENT_RESOURCES)?,
+            handles: AtomicUsize::new(0),
+            nested: AtomicBool::new(false),
+            state: Lock::new(Dispatch::new(limit)),
+            turns: AtomicU64::new(0),
+        });
+        helper::look_after(&port);
+        Ok(port)
+    }
+
+    /// A packet arrives at the tail of the queue. A closed port drops it.
+    pub fn arrive(&self, packet: Packet) {
+        self.change(|state, wakes| state.arrive(packet, wakes));
+    }
+
+    /// Takes the oldest packet, waiting until `deadline`.
+    ///
+    /// # Errors
+    /// `WAIT_TIMED_OUT`; `ABANDONED_WAIT_0` if the port is closed; `USER_APC` if APCs ran (`alertable` only).
+    pub fn get(self: &Arc<Self>, deadline: Deadline, alertable: bool) -> Result<Packet, Status> {
+        let id = thread::associate(self);
+        if self.turns.fetch_add(1, Relaxed) % FAIRNESS == FAIRNESS - 1 {
+            self.harvest();
+        }
+        let thread = thread::current();
+        let interrupted = || alertable && thread.has_apcs();
+        let may_wait = !has_passed(deadline) && !interrupted();
+        let ended = match self.call_in(id, may_wait, !alertable) {
+            Ok(place) => self.wait(id, &thread, place, deadline, alertable),
+            Err(Ended::Nothing) => self.look_once(id),
+            Err(ended) => ended,
+        };
+        match ended {
+            Ended::Packet(packet) => Ok(packet),
+            Ended::Abandoned => Err(Status::ABANDONED_WAIT_0),
+            Ended::Nothing if interrupted() => {
+                thread.run_apcs();
+                Err(Status::USER_APC)
+            }
+            Ended::Nothing => Err(Status::WAIT_TIMED_OUT),
+        }
+    }
+
+    /// Further packets for a thread that just got one, as long as `each` wants more.
+    pub fn get_more(&self, mut each: impl FnMut(Packet) -> bool) {
+        let mut state = self.state.lock();
+        while let Some(packet) = state.take_more() {
+            if !each(packet) {
+                break;
+            }
+        }
+    }
+
+    /// A thread calls in: it leaves with a packet, or learns where to wait.
+    fn call_in(
+        &self,
+        id: MemberId,
+        may_wait: bool,
+        may_poll: bool,
+    ) -> Result<Place, Ended<Packet>> {
+        self.change(|state, wakes| match state.call_in(id) {
+            Some(packet) => Err(Ended::Packet(packet)),
+            None if state.closed() => {
+                state.raise(id);
+                Err(Ended::Abandoned)
+            }
+            None if may_wait => Ok(state.wait(id, may_poll, wakes)),
+            None => Err(Ended::Nothing),
+        })
+    }
+
+    /// Looks at the sockets and the queue once more, without waiting; the thread counts all the while.
+    fn look_once(&self, id: MemberId) -> Ended<Packet> {
+        self.harvest();
+        self.change(|state, _| match state.call_in(id) {
+            Some(packet) => Ended::Packet(packet),
+            None => {
+                state.raise(id); // it is associated from its first call on, whatever that returns
+                if state.closed() {
+                    Ended::Abandoned
+                } else {
+                    Ended::Nothing
+                }
+            }
+        })
+    }
+
+    fn wait(
+        self: &Arc<Self>,
+        id: MemberId,
+        thread: &Thread,
+        mut place: Place,
+        deadline: Deadline,
+        alertable: bool,
+    ) -> Ended<Packet> {
+        loop {
+            let step = match place {
+                Place::Polling => self.poll(id, deadline),
+                Place::Benched => self.sit_out(id, thread, deadline, alertable),
+            };
+            match step {
+                Step::Wait(next) => place = next,
+                Step::Leave(ended) => return ended,
+                Step::GiveUp => {
+                    return self.change(|state, wakes| state.end_wait(id, place, wakes));
+                }
+            }
+        }
+    }
+
+    /// Sleeps in the kernel once.
+    fn poll(self: &Arc<Self>, id: MemberId, deadline: Deadline) -> Step {
+        if self.nested.load(Relaxed) {
+            helper::hand_back(self);
+        }
+        let mut sink = Sink::for_port(self);
+        let events = self
+            .set
+            .wait(time_left(deadline), |event| sink.take_event(event));
+        let step = if events == 0 && has_passed(deadline) {
+            Step::GiveUp
+        } else {
+            match self.change(|state, wakes| state.harvested(id, sink.packets(), wakes)) {
+                Harvested::Packet(packet) => Step::Leave(Ended::Packet(packet)),
+                Harvested::Abandoned => Step::Leave(Ended::Abandoned),
+                Harvested::Wait(place) => Step::Wait(place),
+            }
+        };
+        if !matches!(step, Step::Wait(Place::Polling)) && self.set.sleepers() == 0 {
+            helper::arm(); // if no poller comes back soon, it looks after the set
+        }
+        step
+    }
+
+    /// Sleeps on the bench once.
+    fn sit_out(&self, id: MemberId, thread: &Thread, deadline: Deadline, alertable: bool) -> Step {
+        thread.parker.park(deadline);
+        match self.state.lock().assignment(id) {
+            Some(Assignment::Packet(packet)) => Step::Leave(Ended::Packet(packet)),
+            Some(Assignment::Abandoned) => Step::Leave(Ended::Abandoned),
+            Some(Assignment::Poll) => Step::Wait(Place::Polling),
+            None if has_passed(deadline) || (alertable && thread.has_apcs()) => Step::GiveUp,
+            None => Step::Wait(Place::Benched),
+        }
+    }
+
+    /// Harvests the set without sleeping; the packets go to the queue.
+    pub fn harvest(&self) {
+        let mut sink = Sink::new();
+        let woken = self.set.harvest(|event| sink.take_event(event));
+        sink.flush();
+        if woken {
+            self.change(|state, wakes| state.harvested_in_passing(wakes));
+        }
+    }
+
+    // ---- threads ----
+
+    /// A thread becomes associated.
+    pub fn join(&self, thread: Arc<Thread>) -> MemberId {
+        self.state.lock().join(thread)
+    }
+
+    /// A thread exits or moves to another port.
+    pub fn leave(&self, id: MemberId) {
+        self.change(|state, wakes| state.leave(id, wakes));
+    }
+
+    /// An associated thread is about to sleep elsewhere.
+    pub fn lower(&self, id: MemberId) {
+        self.change(|state, wakes| state.lower(id, wakes));
+    }
+
+    /// That sleep is over.
+    pub fn raise(&self, id: MemberId) {
+        self.state.lock().raise(id);
+    }
+
+    /// The last handle is closed: waiting threads leave, queued packets are dropped.
+    pub fn close(&self) {
+        self.change(|state, wakes| state.close(wakes));
+    }
+
+    // ---- what the helper asks ----
+
+    /// How many packets were dequeued so far, if packets and threads wait and only counted threads are in the way.
+    pub fn stalled(&self) -> Option<u64> {
+        let state = self.state.lock();
+        state.stalled().then(|| state.taken())
+    }
+
+    /// Takes counted threads that mostly slept since `before` (thread → CPU time then) out of the count, and notes
+    /// everybody's CPU time there.
+    pub fn count_out_sleepers(&self, before: &mut HashMap<u32, u64>, elapsed: Duration) {
+        let counted: Vec<(MemberId, u32)> = self
+            .state
+            .lock()
+            .counted_members()
+            .map(|(id, thread)| (id, thread.id()))
+            .collect();
+        let mut now = HashMap::new();
+        for (id, thread_id) in counted {
+            let used = system::thread_cpu_time(thread_id).unwrap_or(0);
+            let busy = |then: u64| Duration::from_nanos(used.saturating_sub(then)) * 2 >= elapsed;
+            match before.get(&thread_id) {
+                Some(&then) if !busy(then) => {
+                    self.change(|state, wakes| {
+                        state.count_out(id, |thread| thread.id() == thread_id, wakes)
+                    });
+                }
+                _ => drop(now.insert(thread_id, used)),
+            }
+        }
+        *before = now;
+    }
+
+    // ---- what tests ask ----
+
+    /// How many threads wait.
+    pub fn waiting(&self) -> usize {
+        self.state.lock().waiting()
+    }
+
+    /// How many packets it holds.
+    pub fn packets(&self) -> usize {
+        self.state.lock().packets()
+    }
+
+    // ---- the shell ----
+
+    /// One transition: under the lock, then the wakes it asks for.
+    fn change<R>(
+        &self,
+        transition: impl FnOnce(&mut Dispatch<Packet, Arc<Thread>>, &mut Wakes<Arc<Thread>>) -> R,
+    ) -> R {
+        let mut wakes = Wakes::new();
+        let mut state = self.state.lock();
+        let result = transition(&mut state, &mut wakes);
+        self.wake(state, wakes);
+        result
+    }
+
+    fn wake(
+        &self,
+        state: MutexGuard<'_, Dispatch<Packet, Arc<Thread>>>,
+        wakes: Wakes<Arc<Thread>>,
+    ) {
+        let stalled = state.stalled();
+        drop(state);
+        if wakes.poller() {
+            self.set.wake();
+        }
+        for thread in wakes.benched() {
+            thread.parker.unpark();
+        }
+        if stalled {
+            helper::arm();
+        }
+    }
+}
+
+/// What a waiting thread does next.
+enum Step {
+    /// It goes on waiting there.
+    Wait(Place),
+    /// It leaves with this.
+    Leave(Ended<Packet>),
+    /// Time has passed or an APC is queued: it leaves, unless something was assigned to it meanwhile.
+    GiveUp,
+}
+
+impl Sink {
+    /// One event of a harvest: the socket's requests are attempted, finished ones collected or delivered.
+    pub fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Socket(socket, edge) => socket.edge(edge, self),
+            Event::Nested(name) => helper::harvest_nested(name),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Readiness from the kernel: epoll sets and the registry that turns their events back into sockets.
+//!
+//! Every port has its own set; sockets without a port share the *default set*. Registration is edge-triggered
+//! for everything, once per socket and lazily. An event carries a registry key (index and generation), never a
+//! pointer, so an event for a socket that is gone finds nothing.
+
+use std::io::Result;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::time::Duration;
+
+use super::slab::{Key, Slab};
+use super::socket::Socket;
+use super::system;
+
+/// Sockets that are in some set.
+static WATCHED: Slab<Arc<Socket>> = Slab::new();
+
+const WAKE: u64 = u64::MAX; // the set's own eventfd
+const NESTED: u64 = 1 << 63; // another set; the rest of the number names it
+
+/// How many events one harvest takes.
+const BATCH: usize = 64;
+
+const INTEREST: u32 =
+    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32;
+
+/// An event of a harvest, in the engine's terms.
+pub enum Event {
+    /// A socket changed.
+    Socket(Arc<Socket>, Edge),
+    /// A nested set has something.
+    Nested(u64),
+}
+
+/// What an edge says.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    /// A receive (or accept) may succeed.
+    pub readable: bool,
+    /// The peer will send no more, or there is an error.
+    pub receive_ended: bool,
+    /// A send (or connect) may succeed.
+    pub writable: bool,
+    /// A send always answers from here on.
+    pub send_ended: bool,
+    /// An urgent byte is in the stream.
+    pub urgent: bool,
+}
+
+impl Edge {
+    fn new(events: u32) -> Edge {
+        let any = |bits: i32| events & bits as u32 != 0;
+        let failed = any(libc::EPOLLHUP | libc::EPOLLERR);
+        let receive_ended = failed || any(libc::EPOLLRDHUP);
+        Edge {
+            readable: receive_ended || any(libc::EPOLLIN | libc::EPOLLPRI),
+            receive_ended,
+            writable: failed || any(libc::EPOLLOUT),
+            send_ended: failed,
+            urgent: any(libc::EPOLLPRI),
+        }
+    }
+}
+
+/// Remembers a socket so that events can name it.
+pub fn register(socket: &Arc<Socket>) -> Option<Key> {
+    WATCHED.insert(socket.clone())
+}
+
+/// Forgets a socket; events that name it find nothing from here on.
+pub fn unregister(key: Key) {
+    WATCHED.remove(key);
+}
+
+/// An epoll set with an eventfd to wake those who sleep in it.
+pub struct Set {
+    epoll: OwnedFd,
+    eventfd: OwnedFd,
+    sleepers: AtomicUsize, // threads inside `wait`, or about to be
+    harvests: AtomicU64,   // how often events were taken: a sign that the set is looked after
+}
+
+impl Set {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// Those of epoll_create and eventfd: no descriptors, no memory.
+    pub fn new() -> Result<Set> {
+        let (epoll, eventfd) = (system::epoll()?, system::eventfd()?);
+        // Edge-triggered and never read: each write is one edge for one sleeper.
+        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        system::epoll_control(
+            epoll.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            eventfd.as_raw_fd(),
+            events,
+            WAKE,
+        )?;
+        Ok(Set {
+            epoll,
+            eventfd,
+            sleepers: AtomicUsize::new(0),
+            harvests: AtomicU64::new(0),
+        })
+    }
+
+    /// Adds a socket's descriptor. What is ready already is reported as an edge.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl: no memory, too many watches.
+    pub fn add(&self, fd: RawFd, key: Key) -> Result<()> {
+        system::epoll_control(
+            self.epoll.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            fd,
+            INTEREST,
+            u64::from(key.number()),
+        )
+    }
+
+    /// Removes a socket's descriptor.
+    pub fn remove(&self, fd: RawFd) {
+        let _ = system::epoll_control(self.epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, fd, 0, 0); // not there: fine
+    }
+
+    /// Nests `inner` in this set under `name`, level-triggered, so that who sleeps here sees its events too.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl.
+    pub fn nest(&self, inner: &Set, name: u64) -> Result<()> {
+        let (outer, inner) = (self.epoll.as_raw_fd(), inner.epoll.as_raw_fd());
+        system::epoll_control(
+            outer,
+            libc::EPOLL_CTL_ADD,
+            inner,
+            libc::EPOLLIN as u32,
+            NESTED | name,
+        )
+    }
+
+    /// Ends the nesting of `inner`.
+    pub fn unnest(&self, inner: &Set) {
+        self.remove(inner.epoll.as_raw_fd());
+    }
+
+    /// Wakes one thread that sleeps in `wait`, or the next that comes.
+    pub fn wake(&self) {
+        system::eventfd_write(self.eventfd.as_raw_fd());
+    }
+
+    /// How many threads sleep in `wait`.
+    pub fn sleepers(&self) -> usize {
+        self.sleepers.load(SeqCst)
+    }
+
+    /// How often the set was harvested.
+    pub fn harvests(&self) -> u64 {
+        self.harvests.load(Relaxed)
+    }
+
+    /// Sleeps until there are events (`time` at most) and gives each to `each`; returns how many there were.
+    pub fn wait(&self, time: Option<Duration>, each: impl FnMut(Event)) -> usize {
+        // SeqCst: whoever leaves work in the set and then sees no sleeper tells the helper; see `helper::arm`.
+        self.sleepers.fetch_add(1, SeqCst);
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let count = system::epoll_wait(self.epoll.as_raw_fd(), &mut events, time);
+        self.sleepers.fetch_sub(1, SeqCst);
+        self.take(&events[..count], each);
+        count
+    }
+
+    /// Takes the events that are there, without sleeping. Returns whether a wake that was meant for a sleeper was
+    /// among them.
+    pub fn harvest(&self, each: impl FnMut(Event)) -> bool {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let count = system::epoll_wait(self.epoll.as_raw_fd(), &mut events, Some(Duration::ZERO));
+        self.take(&events[..count], each);
+        events[..count].iter().any(|event| { event.u64 } == WAKE)
+    }
+
+    fn take(&self, events: &[libc::epoll_event], mut each: impl FnMut(Event)) {
+        self.harvests.fetch_add(1, Relaxed);
+        for event in events {
+            let data = event.u64;
+            match data {
+                WAKE => {}
+                name if name & NESTED != 0 => each(Event::Nested(name & !NESTED)),
+                key => {
+                    if let Some(socket) = WATCHED.get(Key::from_number(key as u32)) {
+                        each(Event::Socket(socket, Edge::new(event.events)));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,860 @@
+//! Sockets: the record beside the descriptor.
+//!
+//! The descriptor is always non-blocking; Windows' blocking mode, time-outs and overlapped operations are made above it. A
+//! socket has two [`Direction`]s whose queues hold every operation under way, and a state (bound, connecting,
+//! connected, listening, what options were set) under one lock. What the hot path must know of the state is repeated
+//! in one word of flags.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::{Arc, MutexGuard, OnceLock, Weak};
+use std::time::Instant;
+
+use windows_sys::Win32::Networking::WinSock::*;
+
+use super::address::{Address, Family};
+use super::completion::{self, How, Request, Sink, Started};
+use super::direction::Direction;
+use super::helper;
+use super::lock::Lock;
+use super::operation::{Buffers, Operation, Transfer, TransferFlags};
+use super::option::{self, Kind, Options, SetEffect, Target};
+use super::port::Port;
+use super::reactor::{self, Edge};
+use super::slab::Key;
+use super::status::Status;
+use super::system;
+use super::thread::Thread;
+use super::wait::Waitable;
+
+/// A socket.
+pub struct Socket {
+    /// Signalled when an operation without an event of its own finishes.
+    pub signalled: Waitable,
+    /// How many handles name it.
+    pub handles: AtomicUsize,
+    /// Its address family.
+    pub family: Family,
+    fd: OwnedFd, // never replaced, though what it refers to may be: see `adopt` in accept.rs
+    kind: Kind,
+    overlapped: bool, // made with WSA_FLAG_OVERLAPPED
+    receive: Lock<Direction<Box<Request>, Status>>,
+    send: Lock<Direction<Box<Request>, Status>>,
+    flags: AtomicU32,                          // FLAG_*
+    broken: AtomicI32, // the status of a connection that was reset or aborted; 0 while it lives
+    association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
+    watched: AtomicBool, // it is in an epoll set
+    watch: Lock<Option<Key>>, // its name there
+    state: Lock<State>,
+}
+
+const FLAG_CONNECTED: u32 = 1;
+const FLAG_NON_BLOCKING: u32 = 1 << 1;
+const FLAG_RECEIVE_SHUT: u32 = 1 << 2;
+const FLAG_SEND_SHUT: u32 = 1 << 3;
+const FLAG_SKIP_PACKET: u32 = 1 << 4; // FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
+const FLAG_SKIP_EVENT: u32 = 1 << 5; // FILE_SKIP_SET_EVENT_ON_HANDLE
+const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
+const FLAG_CLOSED: u32 = 1 << 7;
+
+/// One of the two directions of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Receives and accepts.
+    Receive,
+    /// Sends and connects.
+    Send,
+}
+
+/// What a socket is doing, and what is known about it.
+pub struct State {
+    /// Its stage of life.
+    pub phase: Phase,
+    /// It has a local address.
+    pub bound: bool,
+    /// The other end, also after it is gone.
+    pub peer: Option<Address>,
+    /// What the program set.
+    pub options: Options,
+    /// SO_ERROR: how the last failed non-blocking connect failed.
+    pub connect_error: u32,
+    /// When it was connected.
+    pub connected_since: Option<Instant>,
+    /// Whether AcceptEx or ConnectEx left it without its full state.
+    pub context: Context,
+    /// The listener whose pending AcceptEx will use this socket.
+    pub accepting_for: Option<Weak<Socket>>,
+    /// Whether the last connect failed.
+    pub connect_failed: bool,
+    /// Threads in `select` on this socket, to be woken when it is closed.
+    pub watchers: Vec<Arc<Thread>>,
+    /// Of a listener: sockets of AcceptEx that wait for the first data.
+    pub moved: Vec<Arc<Socket>>,
+}
+
+/// The stages of a socket's life.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Phase {
+    /// Made, maybe bound.
+    Open,
+    /// A connect is under way.
+    Connecting(Address, ConnectKind),
+    /// Connected, whatever was shut down since.
+    Connected,
+    /// Listening.
+    Listening,
+}
+
+/// Which call connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectKind {
+    /// connect on a blocking socket.
+    Blocking,
+    /// connect on a non-blocking socket.
+    NonBlocking,
+    /// ConnectEx.
+    Extended,
+}
+
+/// Whether the calls that need the full state work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Yes.
+    Full,
+    /// From AcceptEx: not before SO_UPDATE_ACCEPT_CONTEXT.
+    AcceptPending,
+    /// From ConnectEx: not before SO_UPDATE_CONNECT_CONTEXT.
+    ConnectPending,
+}
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many sockets have an open descriptor.
+pub fn live_sockets() -> usize {
+    LIVE.load(Relaxed)
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Relaxed);
+    }
+}
+
+/// What `socket` and `WSASocket` make of their arguments.
+///
+/// # Errors
+/// In Windows' order: the type is judged first, then the family, then the protocol.
+pub fn resolve_arguments(family: i32, kind: i32, protocol: i32) -> Result<(Family, Kind), Status> {
+    if !(0..=SOCK_RAW).contains(&kind) {
+        return Err(Status::SOCKET_TYPE_UNSUPPORTED);
+    }
+    let unspecified = family == i32::from(AF_UNSPEC);
+    let resolved = match Family::from_windows(family) {
+        Some(family) => family,
+        None if unspecified => Family::V4,
+        None => return Err(Status::ADDRESS_FAMILY_UNSUPPORTED),
+    };
+    if unspecified && protocol == 0 {
+        return Err(Status::INVALID);
+    }
+    let kind = match (kind, protocol) {
+        (0 | SOCK_STREAM, IPPROTO_TCP) | (SOCK_STREAM | 0, 0) => Kind::Stream,
+        (0 | SOCK_DGRAM, IPPROTO_UDP) | (SOCK_DGRAM, 0) => Kind::Datagram,
+        (SOCK_RAW, 1..=255) => return Err(Status::ACCESS), // see docs/differences.md
+        _ => return Err(Status::PROTOCOL_UNSUPPORTED),
+    };
+    Ok((resolved, kind))
+}
+
+impl Socket {
+    /// A fresh socket.
+    ///
+    /// # Errors
+    /// `TOO_MANY_SOCKETS`, `NO_BUFFERS`.
+    pub fn new(family: Family, kind: Kind, overlapped: bool) -> Result<Arc<Socket>, Status> {
+        let type_of = match kind {
+            Kind::Stream => libc::SOCK_STREAM,
+            Kind::Datagram => libc::SOCK_DGRAM,
+        };
+        let fd = system::socket(family.linux(), type_of, 0).map_err(call_status)?;
+        option::fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
+        let state = State {
+            phase: Phase::Open,
+            bound: false,
+            peer: None,
+            options: Options::default(),
+            connect_error: 0,
+            connect_failed: false,
+            watchers: Vec::new(),
+            connected_since: None,
+            context: Context::Full,
+            accepting_for: None,
+            moved: Vec::new(),
+        };
+        Ok(Socket::with_state(fd, family, kind, overlapped, 0, state))
+    }
+
+    /// A socket around a descriptor that has this state.
+    pub fn with_state(
+        fd: OwnedFd,
+        family: Family,
+        kind: Kind,
+        overlapped: bool,
+        flags: u32,
+        state: State,
+    ) -> Arc<Socket> {
+        LIVE.fetch_add(1, Relaxed);
+        Arc::new(Socket {
+            signalled: Waitable::new(true, false),
+            handles: AtomicUsize::new(0),
+            family,
+            fd,
+            kind,
+            overlapped,
+            receive: Lock::new(Direction::default()),
+            send: Lock::new(Direction::default()),
+            flags: AtomicU32::new(flags),
+            broken: AtomicI32::new(0),
+            association: OnceLock::new(),
+            watched: AtomicBool::new(false),
+            watch: Lock::new(None),
+            state: Lock::new(state),
+        })
+    }
+
+    /// A socket for a connection that `accept` took from this listener; it inherits.
+    pub fn accepted(&self, fd: OwnedFd, peer: Address) -> Arc<Socket> {
+        let mut options = Options::default();
+        options.inherit(&self.state.lock().options);
+        let state = State {
+            phase: Phase::Connected,
+            bound: true,
+            peer: Some(peer),
+            options,
+            connect_error: 0,
+            connect_failed: false,
+            watchers: Vec::new(),
+            connected_since: Some(Instant::now()),
+            context: Context::Full,
+            accepting_for: None,
+            moved: Vec::new(),
+        };
+        let flags = FLAG_CONNECTED | self.flags.load(Relaxed) & FLAG_NON_BLOCKING;
+        Socket::with_state(fd, self.family, self.kind, self.overlapped, flags, state)
+    }
+
+    // ---- what it is ----
+
+    /// Its descriptor: open as long as the socket is referred to.
+    pub fn fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// One of its directions.
+    pub fn direction(&self, side: Side) -> &Lock<Direction<Box<Request>, Status>> {
+        match side {
+            Side::Receive => &self.receive,
+            Side::Send => &self.send,
+        }
+    }
+
+    /// Its state.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// UDP.
+    pub fn is_datagram(&self) -> bool {
+        self.kind == Kind::Datagram
+    }
+
+    /// Made with WSA_FLAG_OVERLAPPED.
+    pub fn is_overlapped(&self) -> bool {
+        self.overlapped
+    }
+
+    /// Stream or datagram.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Closed: its last handle is gone.
+    pub fn is_closed(&self) -> bool {
+        self.has(FLAG_CLOSED)
+    }
+
+    /// FIONBIO is on.
+    pub fn is_non_blocking(&self) -> bool {
+        self.has(FLAG_NON_BLOCKING)
+    }
+
+    /// Switches FIONBIO.
+    pub fn set_non_blocking(&self, on: bool) {
+        self.set_flag(FLAG_NON_BLOCKING, on);
+    }
+
+    /// A successful operation queues no packet if it is done within its call.
+    pub fn skips_packet_on_success(&self) -> bool {
+        self.has(FLAG_SKIP_PACKET)
+    }
+
+    /// The socket itself is not signalled by operations.
+    pub fn skips_event(&self) -> bool {
+        self.has(FLAG_SKIP_EVENT)
+    }
+
+    /// SetFileCompletionNotificationModes: modes only ever accumulate.
+    pub fn add_notification_modes(&self, skip_packet: bool, skip_event: bool) {
+        if skip_packet {
+            self.set_flag(FLAG_SKIP_PACKET, true);
+        }
+        if skip_event {
+            self.set_flag(FLAG_SKIP_EVENT, true);
+        }
+    }
+
+    /// Reads may stop at an urgent mark, so a short one proves nothing.
+    pub fn saw_urgent(&self) -> bool {
+        self.has(FLAG_URGENT)
+    }
+
+    /// It is connected now.
+    pub fn mark_connected(&self) {
+        self.set_flag(FLAG_CONNECTED, true);
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags.load(Acquire) & flag != 0
+    }
+
+    fn set_flag(&self, flag: u32, on: bool) {
+        match on {
+            true => self.flags.fetch_or(flag, AcqRel),
+            false => self.flags.fetch_and(!flag, AcqRel),
+        };
+    }
+
+    // ---- a connection that broke ----
+
+    /// How the connection broke, if it did: every later operation ends like that.
+    pub fn broken(&self) -> Option<Status> {
+        match self.broken.load(Acquire) {
+            0 => None,
+            status => Some(Status(status)),
+        }
+    }
+
+    /// Remembers a failure that ends the connection; returns what broke it first.
+    ///
+    /// Linux tells of a reset once and then reports the end of the stream; Windows goes on telling.
+    pub fn note_failure(&self, status: Status) -> Status {
+        let ends = [Status::CONNECTION_RESET, Status::CONNECTION_ABORTED].contains(&status);
+        if ends && self.kind == Kind::Stream {
+            let _ = self.broken.compare_exchange(0, status.0, AcqRel, Acquire);
+        }
+        status
+    }
+
+    // ---- readiness ----
+
+    /// Whether it is in an epoll set, so that edges tell of every change.
+    pub fn is_watched(&self) -> bool {
+        self.watched.load(Acquire)
+    }
+
+    /// Puts it in its port's set, or the default set. What is ready already comes as an edge.
+    ///
+    /// # Errors
+    /// `INSUFFICIENT_RESOURCES`.
+    pub fn watch(self: &Arc<Self>) -> Result<(), Status> {
+        if self.is_watched() {
+            return Ok(());
+        }
+        let mut watch = self.watch.lock();
+        if watch.is_some() || self.is_closed() {
+            return Ok(());
+        }
+        let set = match self.association() {
+            Some((port, _)) => &port.set,
+            None => helper::default_set()?,
+        };
+        let key = reactor::register(self).ok_or(Status::INSUFFICIENT_RESOURCES)?;
+        if set.add(self.fd(), key).is_err() {
+            reactor::unregister(key);
+            return Err(Status::INSUFFICIENT_RESOURCES);
+        }
+        *watch = Some(key);
+        self.watched.store(true, Release);
+        Ok(())
+    }
+
+    fn unwatch(&self) {
+        if let Some(key) = self.watch.lock().take() {
+            reactor::unregister(key);
+        }
+    }
+
+    /// A request was left waiting for an edge: somebody must be there to see it.
+    pub fn parked(&self) {
+        if let Some((port, _)) = self.association()
+            && port.set.sleepers() == 0
+        {
+            helper::arm();
+        }
+    }
+
+    /// An edge: attempts what waits for it.
+    pub fn edge(self: &Arc<Self>, edge: Edge, sink: &mut Sink) {
+        if edge.urgent {
+            self.set_flag(FLAG_URGENT, true);
+        }
+        if edge.readable
+            && let Some(head) = self.claim(Side::Receive, edge.receive_ended)
+        {
+            sink.attempt_later(self, head);
+        }
+        if edge.writable {
+            let head = self.claim(Side::Send, edge.send_ended);
+            completion::drive(self, Side::Send, head, None, sink);
+        }
+    }
+
+    /// Attempts both queues again, edge or not.
+    pub fn retry(self: &Arc<Self>) {
+        for side in [Side::Receive, Side::Send] {
+            completion::drive(self, side, self.claim(side, false), None, &mut Sink::new());
+        }
+    }
+
+    /// An edge for one direction: its head, if it may be attempted now.
+    fn claim(&self, side: Side, ended: bool) -> Option<Box<Request>> {
+        let mut direction = self.direction(side).lock();
+        direction.edge(ended);
+        direction.claim()
+    }
+
+    // ---- the port ----
+
+    /// Its port and key.
+    pub fn association(&self) -> Option<&(Arc<Port>, usize)> {
+        self.association.get()
+    }
+
+    /// Associates it with a port, once. Requests under way report there too, with this key.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` if it is associated already, or was made without WSA_FLAG_OVERLAPPED.
+    pub fn associate(&self, port: &Arc<Port>, key: usize) -> Result<(), Status> {
+        if !self.overlapped {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        let watch = self.watch.lock();
+        self.association
+            .set((port.clone(), key))
+            .map_err(|_| Status::INVALID_PARAMETER)?;
+        if let Some(name) = *watch {
+            // First there, then away from here: no edge falls between. Without memory it stays where it is.
+            if port.set.add(self.fd(), name).is_ok()
+                && let Ok(default_set) = helper::default_set()
+            {
+                default_set.remove(self.fd());
+            }
+        }
+        drop(watch);
+        self.parked();
+        Ok(())
+    }
+
+    // ---- names ----
+
+    /// bind.
+    ///
+    /// # Errors
+    /// Those of bind.
+    pub fn bind(&self, address: Address) -> Result<(), Status> {
+        let mut state = self.state();
+        if state.bound || state.accepting_for.is_some() {
+            return Err(Status::INVALID);
+        }
+        system::bind(self.fd(), &address).map_err(|error| match error.raw_os_error() {
+            Some(libc::EINVAL | libc::ENODEV) => Status::ADDRESS_NOT_AVAILABLE, // no such IPv6 scope
+            errno => Status::from_call_errno(errno.unwrap_or(0)),
+        })?;
+        state.bound = true;
+        Ok(())
+    }
+
+    /// listen.
+    ///
+    /// # Errors
+    /// Those of listen.
+    pub fn listen(&self, backlog: i32) -> Result<(), Status> {
+        if self.is_datagram() {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        self.resolve_connect();
+        let mut state = self.state();
+        match state.phase {
+            Phase::Connected => return Err(Status::IS_CONNECTED),
+            Phase::Connecting(..) => return Err(Status::INVALID),
+            Phase::Open if !state.bound => return Err(Status::INVALID),
+            Phase::Open | Phase::Listening => {}
+        }
+        // SOMAXCONN_HINT(n) is -n. The kernel clamps what is too large.
+        let backlog = backlog.checked_abs().unwrap_or(i32::MAX).max(1);
+        system::listen(self.fd(), backlog).map_err(call_status)?;
+        state.phase = Phase::Listening;
+        Ok(())
+    }
+
+    /// getsockname.
+    ///
+    /// # Errors
+    /// `INVALID` while it has no address.
+    pub fn local_address(&self) -> Result<Address, Status> {
+        let state = self.state();
+        if !state.bound || state.context == Context::AcceptPending {
+            return Err(Status::INVALID);
+        }
+        drop(state);
+        system::local_address(self.fd()).ok_or(Status::INVALID)
+    }
+
+    /// getpeername.
+    ///
+    /// # Errors
+    /// `NOT_CONNECTED`.
+    pub fn peer_address(&self) -> Result<Address, Status> {
+        self.resolve_connect();
+        let state = self.state();
+        match state.phase {
+            Phase::Connecting(target, ConnectKind::Blocking | ConnectKind::NonBlocking) => {
+                Ok(target)
+            }
+            Phase::Connected if state.context == Context::Full => {
+                state.peer.ok_or(Status::NOT_CONNECTED)
+            }
+            _ => Err(Status::NOT_CONNECTED),
+        }
+    }
+
+    // ---- transfers ----
+
+    /// recv and WSARecv.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn receive(
+        self: &Arc<Self>,
+        buffers: Buffers,
+        flags: u32,
+        overlapped: Option<How>,
+    ) -> Result<Started, Status> {
+        const PEEK: u32 = MSG_PEEK as u32;
+        const OOB: u32 = MSG_OOB as u32;
+        const WAITALL: u32 = MSG_WAITALL as u32;
+        const KNOWN: u32 = PEEK | OOB | WAITALL | MSG_PARTIAL | MSG_PUSH_IMMEDIATE as u32;
+        let flag = |bits: u32| flags & bits != 0;
+        if flag(!KNOWN) {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        self.may_receive()?;
+        let may_wait_for_all =
+            !flag(PEEK | OOB | MSG_PARTIAL) && !self.is_datagram() && !self.is_non_blocking();
+        if flag(WAITALL) && !may_wait_for_all {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        if flag(OOB) {
+            self.may_receive_urgent()?;
+        }
+        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
+        if buffers.is_empty() && overlapped.is_none() && !self.is_datagram() {
+            return Ok(Started::Done(0));
+        }
+        let (peek, urgent, wait_all) = (flag(PEEK), flag(OOB), flag(WAITALL));
+        let transfer = Transfer::new(
+            buffers,
+            TransferFlags {
+                peek,
+                urgent,
+                wait_all,
+                partial: false,
+            },
+        );
+        completion::start(self, Side::Receive, Operation::Receive(transfer), how)
+    }
+
+    /// send and WSASend.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn send(
+        self: &Arc<Self>,
+        buffers: Buffers,
+        flags: u32,
+        overlapped: Option<How>,
+    ) -> Result<Started, Status> {
+        if flags & !((MSG_OOB | MSG_DONTROUTE) as u32) != 0 {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        let urgent = flags & MSG_OOB as u32 != 0;
+        if urgent && self.is_datagram() {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        self.may_send()?;
+        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
+        let partial = matches!(how, How::Immediate);
+        let transfer = Transfer::new(
+            buffers,
+            TransferFlags {
+                urgent,
+                partial,
+                ..TransferFlags::default()
+            },
+        );
+        completion::start(self, Side::Send, Operation::Send(transfer), how)
+    }
+
+    fn may_receive(&self) -> Result<(), Status> {
+        if self.is_datagram() {
+            if !self.state().bound {
+                return Err(Status::INVALID);
+            }
+        } else if !self.is_connected() {
+            return Err(Status::NOT_CONNECTED);
+        }
+        if self.has(FLAG_RECEIVE_SHUT) {
+            Err(Status::SHUT_DOWN)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn may_receive_urgent(&self) -> Result<(), Status> {
+        if self.is_datagram() {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        if self.state().options.out_of_band_inline() {
+            return Err(Status::INVALID);
+        }
+        self.set_flag(FLAG_URGENT, true);
+        Ok(())
+    }
+
+    fn may_send(&self) -> Result<(), Status> {
+        if !self.is_connected() {
+            return Err(Status::NOT_CONNECTED);
+        }
+        if self.has(FLAG_SEND_SHUT) {
+            Err(Status::SHUT_DOWN)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        if !self.has(FLAG_CONNECTED) {
+            self.resolve_connect();
+        }
+        self.has(FLAG_CONNECTED)
+    }
+
+    /// How a call without OVERLAPPED waits on this socket.
+    pub fn synchronously(&self, side: Side) -> How {
+        if self.is_non_blocking() {
+            return How::Immediate;
+        }
+        let state = self.state();
+        let limit = match side {
+            Side::Receive => state.options.receive_timeout(),
+            Side::Send => state.options.send_timeout(),
+        };
+        How::Waiting(limit.map(|limit| Instant::now() + limit))
+    }
+
+    // ---- the end ----
+
+    /// shutdown.
+    ///
+    /// # Errors
+    /// `INVALID` for an unknown direction, `NOT_CONNECTED`.
+    pub fn shutdown(self: &Arc<Self>, how: i32) -> Result<(), Status> {
+        let (receive, send) = match how {
+            SD_RECEIVE => (true, false),
+            SD_SEND => (false, true),
+            SD_BOTH => (true, true),
+            _ => return Err(Status::INVALID),
+        };
+        if !self.is_datagram() && (!self.is_connected() || self.state().context != Context::Full) {
+            return Err(Status::NOT_CONNECTED);
+        }
+        // The kernel is not told of the receive side: receives under way go on and still get data.
+        if receive {
+            self.set_flag(FLAG_RECEIVE_SHUT, true);
+        }
+        if send && self.flags.fetch_or(FLAG_SEND_SHUT, AcqRel) & FLAG_SEND_SHUT == 0 {
+            completion::start_silent(self, Side::Send, Operation::ShutdownSend);
+        }
+        Ok(())
+    }
+
+    /// Whether closesocket may go ahead: a non-blocking socket that is to linger must have nothing unsent.
+    ///
+    /// # Errors
+    /// `WOULD_BLOCK`.
+    pub fn may_close(&self) -> Result<(), Status> {
+        let lingers = self
+            .state()
+            .options
+            .linger()
+            .is_some_and(|time| !time.is_zero());
+        if lingers && self.is_non_blocking() && self.has(FLAG_CONNECTED) && self.unsent() > 0 {
+            return Err(Status::WOULD_BLOCK);
+        }
+        Ok(())
+    }
+
+    /// The last handle is closed: what is pending ends, and the connection is closed as the linger option says.
+    pub fn close(self: &Arc<Self>) {
+        self.set_flag(FLAG_CLOSED, true);
+        self.unwatch();
+        let (accepting_for, watchers, linger) = {
+            let mut state = self.state();
+            (
+                state.accepting_for.take(),
+                std::mem::take(&mut state.watchers),
+                state.options.linger(),
+            )
+        };
+        for thread in watchers {
+            thread.parker.unpark();
+        }
+        if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
+            completion::cancel_accept(&listener, Arc::as_ptr(self));
+        }
+        let connected_stream = self.has(FLAG_CONNECTED) && !self.is_datagram();
+        let status = if connected_stream {
+            Status::CONNECTION_ABORTED
+        } else {
+            Status::CANCELLED
+        };
+        completion::close(self, status);
+        if !connected_stream {
+            return;
+        }
+        match linger {
+            None => self.finish_early(),
+            Some(time) if time.is_zero() => system::set_abortive(self.fd()),
+            Some(_) if self.is_non_blocking() => self.finish_early(),
+            Some(time) => self.linger(Instant::now() + time),
+        }
+    }
+
+    /// If somebody else holds the socket for a moment longer, the FIN still leaves now.
+    fn finish_early(self: &Arc<Self>) {
+        let unread = || system::ioctl_read(self.fd(), libc::FIONREAD).unwrap_or(0) > 0;
+        if Arc::strong_count(self) > 1 && !unread() {
+            system::shutdown(self.fd(), libc::SHUT_RDWR);
+        }
+    }
+
+    /// Waits until everything is sent and acknowledged, or resets the connection when the time is over.
+    fn linger(&self, until: Instant) {
+        system::shutdown(self.fd(), libc::SHUT_WR);
+        while self.unsent() > 0 {
+            if Instant::now() >= until {
+                return system::set_abortive(self.fd());
+            }
+            // Nothing tells when the last byte is acknowledged, so look again soon.
+            const STEP: std::time::Duration = std::time::Duration::from_millis(1);
+            super::wait::sleep_until(Some((Instant::now() + STEP).min(until)), false);
+        }
+    }
+
+    /// Bytes (and a FIN) not yet acknowledged by the peer.
+    fn unsent(&self) -> usize {
+        system::ioctl_read(self.fd(), libc::TIOCOUTQ)
+            .unwrap_or(0)
+            .max(0) as usize
+    }
+
+    // ---- options ----
+
+    fn target(&self, state: &State) -> Target {
+        Target {
+            fd: self.fd(),
+            family: self.family,
+            kind: self.kind,
+            protocol: if self.is_datagram() {
+                IPPROTO_UDP
+            } else {
+                IPPROTO_TCP
+            },
+            bound: state.bound,
+            listening: state.phase == Phase::Listening,
+            connected_since: state.connected_since,
+            connect_error: state.connect_error,
+        }
+    }
+
+    /// setsockopt; what remains to be done for it.
+    ///
+    /// # Errors
+    /// Those of setsockopt.
+    pub fn set_option(
+        &self,
+        level: i32,
+        name: i32,
+        value: Option<&[u8]>,
+        len: i32,
+    ) -> Result<SetEffect, Status> {
+        let mut state = self.state();
+        let target = self.target(&state);
+        let effect = option::set(&target, &mut state.options, level, name, value, len)?;
+        if let SetEffect::ConnectError(code) = effect {
+            state.connect_error = code;
+        }
+        Ok(effect)
+    }
+
+    /// getsockopt; the second result is the new length.
+    pub fn get_option(
+        &self,
+        level: i32,
+        name: i32,
+        out: Option<&mut [u8]>,
+        len: i32,
+    ) -> (Result<(), Status>, i32) {
+        self.resolve_connect();
+        let state = self.state();
+        option::get(&self.target(&state), &state.options, level, name, out, len)
+    }
+
+    /// SIO_KEEPALIVE_VALS.
+    ///
+    /// # Errors
+    /// `FAULT` if the input is short.
+    pub fn set_keepalive_values(&self, bytes: &[u8]) -> Result<(), Status> {
+        let mut state = self.state();
+        let target = self.target(&state);
+        option::keepalive_values(&target, &mut state.options, bytes)
+    }
+
+    /// FIONREAD.
+    pub fn readable_bytes(&self) -> u32 {
+        system::ioctl_read(self.fd(), libc::FIONREAD)
+            .unwrap_or(0)
+            .max(0) as u32
+    }
+
+    /// SIOCATMARK, the way Windows answers: whether no urgent byte waits.
+    pub fn no_urgent_data(&self) -> bool {
+        self.state().options.out_of_band_inline()
+            || system::poll_now(self.fd(), libc::POLLPRI) & libc::POLLPRI == 0
+    }
+}
+
+/// The status of a call that failed at once.
+pub fn call_status(error: std::io::Error) -> Status {
+    Status::from_call_errno(error.raw_os_error().unwrap_or(0))
+}

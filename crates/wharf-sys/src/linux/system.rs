@@ -1,0 +1,319 @@
+//! Thin, safe forms of the Linux system calls the engine makes. No decisions.
+//!
+//! Every call survives EINTR: it is repeated, or (for waits) returns early, which callers of waits expect.
+
+use std::io::{Error, Result};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use super::address::Address;
+
+/// Turns a system call's −1 into the error.
+pub fn check(result: i32) -> Result<i32> {
+    if result < 0 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// The error number of a failed call.
+pub fn errno() -> i32 {
+    Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: every caller passes a descriptor the kernel just gave it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    libc::timespec {
+        tv_sec: time.as_secs().min(i64::MAX as u64) as libc::time_t,
+        tv_nsec: time.subsec_nanos() as libc::c_long,
+    }
+}
+
+/// Sleeps while `*word == expected`, at most `time`; returns early for any reason.
+pub fn futex_wait(word: &AtomicU32, expected: u32, time: Option<Duration>) {
+    let time = time.map(timespec);
+    let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `word` outlives the call, `time` is null or points to a live timespec.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            time,
+        )
+    };
+}
+
+/// Wakes one thread that sleeps on `word`.
+pub fn futex_wake(word: &AtomicU32) {
+    // SAFETY: FUTEX_WAKE only uses the address.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            1,
+        )
+    };
+}
+
+/// A non-blocking event counter.
+pub fn eventfd() -> Result<OwnedFd> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) }).map(own)
+}
+
+/// Adds one to an event counter. (It can only fail when it is full, and then its reader is awake anyway.)
+pub fn eventfd_write(fd: RawFd) {
+    let one = 1u64.to_ne_bytes();
+    // SAFETY: `one` is valid for 8 bytes.
+    unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+}
+
+/// Sets an event counter to zero.
+pub fn eventfd_read(fd: RawFd) {
+    let mut count = [0u8; 8];
+    // SAFETY: `count` is valid for 8 bytes.
+    unsafe { libc::read(fd, count.as_mut_ptr().cast(), count.len()) };
+}
+
+/// ppoll: waits for the descriptors, at most `time`. Returns early for any reason.
+pub fn poll(fds: &mut [libc::pollfd], time: Option<Duration>) -> i32 {
+    let time = time.map(timespec);
+    let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: `fds` and `time` are valid for the call.
+    unsafe {
+        libc::ppoll(
+            fds.as_mut_ptr(),
+            fds.len() as libc::nfds_t,
+            time,
+            std::ptr::null(),
+        )
+    }
+}
+
+/// Whether `events` (POLLIN, POLLOUT) hold for one descriptor right now; the bits that do.
+pub fn poll_now(fd: RawFd, events: i16) -> i16 {
+    let mut fds = [libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }];
+    poll(&mut fds, Some(Duration::ZERO));
+    fds[0].revents
+}
+
+/// A new epoll set.
+pub fn epoll() -> Result<OwnedFd> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(own)
+}
+
+/// Adds `fd` to the set, or removes it (`events` 0).
+pub fn epoll_control(set: RawFd, operation: i32, fd: RawFd, events: u32, data: u64) -> Result<()> {
+    let mut event = libc::epoll_event { events, u64: data };
+    // SAFETY: `event` is valid for the call.
+    check(unsafe { libc::epoll_ctl(set, operation, fd, &mut event) }).map(drop)
+}
+
+/// Takes the events that are there, waiting at most `time` for the first. EINTR: none.
+pub fn epoll_wait(set: RawFd, events: &mut [libc::epoll_event], time: Option<Duration>) -> usize {
+    // Rounded up: a wait may last a little longer, never end early.
+    let milliseconds = match time {
+        None => -1,
+        Some(time) => time.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32,
+    };
+    // SAFETY: `events` is valid for as many entries as are named.
+    let count =
+        unsafe { libc::epoll_wait(set, events.as_mut_ptr(), events.len() as i32, milliseconds) };
+    count.max(0) as usize
+}
+
+/// The CPU time a thread of this process has used, in nanoseconds; `None` if it is gone.
+pub fn thread_cpu_time(thread_id: u32) -> Option<u64> {
+    // The kernel's encoding of "scheduler clock of that thread" (clock_getcpuclockid(3)).
+    let clock = (!(thread_id as libc::clockid_t) << 3) | 6;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writes.
+    check(unsafe { libc::clock_gettime(clock, &mut time) }).ok()?;
+    Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// The calling thread's identifier.
+pub fn thread_id() -> u32 {
+    // SAFETY: no pointers.
+    unsafe { libc::gettid() as u32 }
+}
+
+/// CPUs this process may use; at least 1.
+pub fn usable_cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Sets an option of a socket to any plain value.
+pub fn set_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &T) -> Result<()> {
+    // SAFETY: `value` is valid for its size.
+    check(unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
+}
+
+/// An ioctl that yields an integer: FIONREAD, SIOCOUTQ, SIOCATMARK.
+pub fn ioctl_read(fd: RawFd, request: libc::Ioctl) -> Result<i32> {
+    let mut value = 0i32;
+    // SAFETY: these requests write one int.
+    check(unsafe { libc::ioctl(fd, request, &mut value) })?;
+    Ok(value)
+}
+
+/// Makes the number of `target` name the open file of `source`.
+pub fn replace_descriptor(source: &OwnedFd, target: RawFd) -> Result<()> {
+    // SAFETY: no pointers; `target` stays open, only what it refers to changes.
+    check(unsafe { libc::dup3(source.as_raw_fd(), target, libc::O_CLOEXEC) }).map(drop)
+}
+
+/// A new non-blocking socket.
+pub fn socket(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd> {
+    // SAFETY: no pointers.
+    check(unsafe {
+        libc::socket(
+            family,
+            kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+            protocol,
+        )
+    })
+    .map(own)
+}
+
+/// Takes a waiting connection, non-blocking, with its peer's address.
+pub fn accept(listener: RawFd) -> Result<(OwnedFd, libc::sockaddr_storage)> {
+    // SAFETY: all zeroes is an address of no family.
+    let mut peer: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: `peer` is valid for `length` bytes.
+    let fd = check(unsafe { libc::accept4(listener, (&raw mut peer).cast(), &mut length, flags) })?;
+    Ok((own(fd), peer))
+}
+
+/// bind(2).
+pub fn bind(fd: RawFd, address: &Address) -> Result<()> {
+    // SAFETY: an `Address` is valid for its length.
+    check(unsafe { libc::bind(fd, address.as_ptr(), address.len() as libc::socklen_t) }).map(drop)
+}
+
+/// connect(2): one non-blocking attempt.
+pub fn connect(fd: RawFd, address: &Address) -> Result<()> {
+    // SAFETY: an `Address` is valid for its length.
+    check(unsafe { libc::connect(fd, address.as_ptr(), address.len() as libc::socklen_t) })
+        .map(drop)
+}
+
+/// Ends a connect under way: the socket is unconnected again.
+pub fn disconnect(fd: RawFd) -> Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as u16,
+        sa_data: [0; 14],
+    };
+    // SAFETY: `nowhere` is valid for its size.
+    check(unsafe { libc::connect(fd, &nowhere, size_of::<libc::sockaddr>() as libc::socklen_t) })
+        .map(drop)
+}
+
+/// listen(2).
+pub fn listen(fd: RawFd, backlog: i32) -> Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::listen(fd, backlog) }).map(drop)
+}
+
+/// The local address of a socket.
+pub fn local_address(fd: RawFd) -> Option<Address> {
+    // SAFETY: all zeroes is an address of no family.
+    let mut local: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: `local` is valid for `length` bytes.
+    check(unsafe { libc::getsockname(fd, (&raw mut local).cast(), &mut length) }).ok()?;
+    Address::from_raw(local)
+}
+
+/// shutdown(2). It fails only when there is no connection any more to shut down.
+pub fn shutdown(fd: RawFd, how: i32) {
+    // SAFETY: no pointers.
+    unsafe { libc::shutdown(fd, how) };
+}
+
+/// The connection will be reset when its descriptor is closed.
+pub fn set_abortive(fd: RawFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let _ = set_socket_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger); // it fails for no socket
+}
+
+/// Blocks every signal for the calling thread.
+pub fn block_signals() {
+    // SAFETY: `set` is filled before it is used; the old mask is not wanted.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigfillset(&mut set);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+}
+
+/// Milliseconds since the system started.
+pub fn uptime_ms() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writes; this clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+/// The size of a page of memory.
+pub fn page_size() -> usize {
+    // SAFETY: no pointers.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
+/// The running kernel's release.
+pub fn kernel_release() -> String {
+    // SAFETY: all zeroes is a valid utsname, and uname fills it with zero-terminated text.
+    unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&mut name);
+        std::ffi::CStr::from_ptr(name.release.as_ptr())
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// How many descriptors the process may open: now, and after raising its limit.
+pub fn descriptor_limits() -> (u64, u64) {
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limits` is valid for writes.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limits) };
+    (limits.rlim_cur, limits.rlim_max)
+}

@@ -1,0 +1,327 @@
+//! Threads: their handles, APC queues, and the completion port each belongs to.
+//!
+//! Every thread that calls into the library is a full thread, whoever made it: what the library knows of it is
+//! created at its first call and ends with the thread. Blocking calls announce themselves with
+//! [`block`], which takes the thread out of its port's active count for as long as it sleeps.
+
+use core::ffi::c_void;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::{Arc, LazyLock, Weak};
+
+use windows_sys::Win32::Foundation::STILL_ACTIVE;
+
+use super::completion;
+use super::dispatch::MemberId;
+use super::escape::{self, StartRoutine};
+use super::lock::Lock;
+use super::parker::Parker;
+use super::port::Port;
+use super::system;
+use super::wait::Waitable;
+
+/// A procedure queued to a thread, run in an alertable wait of that thread.
+pub type Apc = Box<dyn FnOnce() + Send>;
+
+/// A thread, as its handles name it.
+pub struct Thread {
+    /// Where it sleeps.
+    pub parker: Parker,
+    /// Signalled when it has ended.
+    pub ended: Waitable,
+    id: AtomicU32, // 0 until a created thread has started
+    exit_code: AtomicU32,
+    apcs: Lock<Apcs>,
+    apc_count: AtomicUsize, // of `apcs`, so that looking takes no lock
+    suspended: AtomicU32,   // suspend count of a thread created suspended
+    waiting: AtomicBool,    // asleep in a wait of the library: for tests
+}
+
+struct Apcs {
+    queue: VecDeque<Apc>,
+    open: bool, // false once the thread has ended
+}
+
+/// What belongs to the calling thread alone.
+struct Local {
+    thread: Arc<Thread>,
+    association: RefCell<Option<(Arc<Port>, MemberId)>>, // the port whose active count this thread is part of
+    issued: Cell<bool>, // whether it ever left an operation pending
+}
+
+thread_local! {
+    // A bare pointer, so that it can still be read while the thread's other destructors run.
+    static LOCAL: Cell<*const Local> = const { Cell::new(std::ptr::null()) };
+    static EXIT: AtExit = const { AtExit };
+}
+
+/// Runs the thread's end when the thread's storage is destroyed.
+struct AtExit;
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        end(0);
+    }
+}
+
+static THREADS: LazyLock<Lock<HashMap<u32, Weak<Thread>>>> = LazyLock::new(Default::default);
+
+fn with<R>(use_local: impl FnOnce(&Local) -> R) -> R {
+    let mut local = LOCAL.get();
+    if local.is_null() {
+        local = begin(Thread::new(0));
+    }
+    // SAFETY: set by `begin` of this very thread, freed only by its `end`, which runs no caller of `with` inside.
+    use_local(unsafe { &*local })
+}
+
+/// Makes the calling thread known as `thread`.
+fn begin(thread: Arc<Thread>) -> *const Local {
+    let id = system::thread_id();
+    thread.id.store(id, Release);
+    THREADS.lock().insert(id, Arc::downgrade(&thread));
+    let local = Box::new(Local {
+        thread,
+        association: RefCell::new(None),
+        issued: Cell::new(false),
+    });
+    let local = Box::into_raw(local).cast_const();
+    LOCAL.set(local);
+    // After the storage is destroyed (static destructors of C++) this fails: then the little that follows is leaked.
+    let _ = EXIT.try_with(|_| ());
+    local
+}
+
+/// Ends the calling thread for the library: cancels what must not outlive it, leaves its port, discards APCs.
+fn end(code: u32) {
+    let local = LOCAL.get();
+    if local.is_null() {
+        return;
+    }
+    {
+        // SAFETY: as in `with`; it is freed only below.
+        let local = unsafe { &*local };
+        if local.issued.get() {
+            completion::thread_exits(local.thread.id());
+        }
+        disassociate(local);
+        THREADS.lock().remove(&local.thread.id());
+        local.thread.finish(code);
+    }
+    LOCAL.set(std::ptr::null());
+    // SAFETY: made by Box::into_raw in `begin`; LOCAL no longer names it.
+    drop(unsafe { Box::from_raw(local.cast_mut()) });
+}
+
+/// The calling thread.
+pub fn current() -> Arc<Thread> {
+    with(|local| local.thread.clone())
+}
+
+/// The calling thread's identifier.
+pub fn current_id() -> u32 {
+    with(|local| local.thread.id())
+}
+
+/// Notes that the calling thread leaves an operation pending, which its end may have to cancel.
+pub fn note_pending() {
+    with(|local| local.issued.set(true));
+}
+
+/// Associates the calling thread with `port`, leaving another one, and returns its place there.
+pub fn associate(port: &Arc<Port>) -> MemberId {
+    with(|local| {
+        if let Some((current, id)) = &*local.association.borrow()
+            && Arc::ptr_eq(current, port)
+        {
+            return *id;
+        }
+        disassociate(local);
+        let id = port.join(local.thread.clone());
+        *local.association.borrow_mut() = Some((port.clone(), id));
+        id
+    })
+}
+
+fn disassociate(local: &Local) {
+    if let Some((port, id)) = local.association.take() {
+        port.leave(id);
+    }
+}
+
+/// The thread blocks: as long as this lives it does not count for its completion port.
+pub struct Blocked {
+    thread: Arc<Thread>,
+    association: Option<(Arc<Port>, MemberId)>,
+}
+
+/// Announces that the calling thread is about to sleep.
+pub fn block() -> Blocked {
+    let (thread, association) =
+        with(|local| (local.thread.clone(), local.association.borrow().clone()));
+    if let Some((port, id)) = &association {
+        port.lower(*id);
+    }
+    thread.waiting.store(true, Relaxed);
+    Blocked {
+        thread,
+        association,
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.thread.waiting.store(false, Relaxed);
+        if let Some((port, id)) = &self.association {
+            port.raise(*id);
+        }
+    }
+}
+
+impl Thread {
+    fn new(suspended: u32) -> Arc<Thread> {
+        Arc::new(Thread {
+            parker: Parker::default(),
+            ended: Waitable::new(true, false),
+            id: AtomicU32::new(0),
+            exit_code: AtomicU32::new(STILL_ACTIVE as u32),
+            apcs: Lock::new(Apcs {
+                queue: VecDeque::new(),
+                open: true,
+            }),
+            apc_count: AtomicUsize::new(0),
+            suspended: AtomicU32::new(suspended),
+            waiting: AtomicBool::new(false),
+        })
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> u32 {
+        self.id.load(Acquire)
+    }
+
+    /// Its exit code, `STILL_ACTIVE` while it runs.
+    pub fn exit_code(&self) -> u32 {
+        self.exit_code.load(Acquire)
+    }
+
+    /// Whether it sleeps in a wait of the library.
+    pub fn waits(&self) -> bool {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Queues an APC; false if the thread has ended.
+    pub fn queue_apc(&self, apc: Apc) -> bool {
+        {
+            let mut apcs = self.apcs.lock();
+            if !apcs.open {
+                return false;
+            }
+            apcs.queue.push_back(apc);
+            self.apc_count.store(apcs.queue.len(), Release);
+        }
+        self.parker.unpark();
+        true
+    }
+
+    /// Whether APCs are queued.
+    pub fn has_apcs(&self) -> bool {
+        self.apc_count.load(Acquire) > 0
+    }
+
+    /// Runs queued APCs, also those that they queue, until none is left. On the thread itself only.
+    pub fn run_apcs(&self) {
+        while let Some(apc) = self.next_apc() {
+            apc();
+        }
+    }
+
+    fn next_apc(&self) -> Option<Apc> {
+        let mut apcs = self.apcs.lock();
+        let apc = apcs.queue.pop_front();
+        self.apc_count.store(apcs.queue.len(), Release);
+        apc
+    }
+
+    fn finish(&self, code: u32) {
+        let discarded = {
+            let mut apcs = self.apcs.lock();
+            apcs.open = false;
+            self.apc_count.store(0, Release);
+            std::mem::take(&mut apcs.queue)
+        };
+        drop(discarded);
+        self.exit_code.store(code, Release);
+        self.ended.set();
+    }
+
+    /// Lowers the suspend count and returns what it was; at 1 the thread starts to run.
+    pub fn resume(&self) -> u32 {
+        let before = self
+            .suspended
+            .fetch_update(AcqRel, Acquire, |count| count.checked_sub(1))
+            .unwrap_or(0);
+        if before == 1 {
+            self.parker.unpark();
+        }
+        before
+    }
+
+    fn until_resumed(&self) {
+        while self.suspended.load(Acquire) > 0 {
+            self.parker.park(None);
+        }
+    }
+}
+
+/// The thread with that identifier, if the library knows it.
+pub fn find(id: u32) -> Option<Arc<Thread>> {
+    THREADS.lock().get(&id).and_then(Weak::upgrade)
+}
+
+/// Ends a thread that the library did not create.
+pub fn exit_unknown(code: u32) {
+    end(code);
+}
+
+/// Starts a thread that runs `start(argument)` and ends with the exit code that returns.
+///
+/// `stack_size` in bytes, 0 for the default of 1 MiB. `None` if the system has no room for another thread.
+///
+/// # Safety
+/// As for calling `start(argument)` on another thread.
+pub unsafe fn create(
+    stack_size: usize,
+    suspended: bool,
+    start: StartRoutine,
+    argument: *mut c_void,
+) -> Option<Arc<Thread>> {
+    const DEFAULT_STACK: usize = 1 << 20;
+    const SMALLEST_STACK: usize = 64 << 10; // below this the C library's own needs do not fit
+    let stack_size = if stack_size == 0 {
+        DEFAULT_STACK
+    } else {
+        stack_size.max(SMALLEST_STACK)
+    };
+    let thread = Thread::new(u32::from(suspended));
+    let (child, creator, argument) = (thread.clone(), current(), argument as usize);
+    let run = move || {
+        begin(child.clone());
+        creator.parker.unpark(); // it waits for the identifier
+        drop(creator);
+        child.until_resumed();
+        child.run_apcs(); // those queued before it ran
+        // SAFETY: the caller of `create` answers for the routine.
+        end(unsafe { escape::run(start, argument as *mut c_void) });
+    };
+    std::thread::Builder::new()
+        .stack_size(stack_size)
+        .spawn(run)
+        .ok()?;
+    let creator = current();
+    while thread.id() == 0 {
+        creator.parker.park(None);
+    }
+    Some(thread)
+}

@@ -1,0 +1,374 @@
+//! Ending operations early: CancelIo, CancelIoEx, and the exit of the thread that issued them.
+
+use std::ptr::null_mut;
+
+use wharf_sys::*;
+
+use crate::harness::*;
+use crate::tcp::*;
+
+const KEY: usize = 0x44;
+
+// --- CancelIoEx ------------------------------------------------------------------------------------
+
+/// CancelIoEx of one operation ends that one only, with ERROR_OPERATION_ABORTED and no data.
+/// Source: CancelIoEx; GetQueuedCompletionStatus.
+#[test]
+fn cancel_ends_one_operation() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let [first, second] = [4, 4].map(Request::new);
+    assert_eq!(pair.server.receive(&first), PENDING);
+    assert_eq!(pair.server.receive(&second), PENDING);
+    assert_eq!(pair.server.cancel(&first), Ok(()));
+    assert_eq!(next(&port), first.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert!(first.has_status(STATUS_CANCELLED));
+    assert_eq!(pair.server.result(&first, false), Err(WSA_OPERATION_ABORTED));
+    assert_quiet(&port);
+    pair.client.send_all(b"abc");
+    assert_eq!(next(&port), second.success(KEY, 3));
+}
+
+/// CancelIoEx without an OVERLAPPED ends all operations of the socket, by whatever thread.
+/// Source: CancelIoEx, lpOverlapped NULL.
+#[test]
+fn cancel_ends_all_operations() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let server = *pair.server;
+    let mine = Request::new(4);
+    assert_eq!(server.receive(&mine), PENDING);
+    let theirs = spawn(move || {
+        let request = Request::new(4);
+        assert_eq!(server.receive(&request), PENDING);
+        request
+    })
+    .join();
+    assert_eq!(server.cancel_all(), Ok(()));
+    assert_eq!(next(&port), mine.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert_eq!(next(&port), theirs.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert_quiet(&port);
+}
+
+/// Nothing to cancel is ERROR_NOT_FOUND: another OVERLAPPED, a finished operation, an idle socket.
+/// Source: CancelIoEx, ERROR_NOT_FOUND.
+#[test]
+fn cancel_finds_nothing() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let finished = Request::from_data(b"x");
+    assert_eq!(pair.server.send_request(&finished), done(1));
+    assert_eq!(pair.server.cancel(&finished), Err(ERROR_NOT_FOUND));
+    let pending = Request::new(4);
+    assert_eq!(pair.server.receive(&pending), PENDING);
+    assert_eq!(pair.server.cancel(&Request::new(4)), Err(ERROR_NOT_FOUND));
+    assert!(!pending.is_finished());
+}
+
+/// An idle socket has nothing to cancel.
+/// Source: CancelIoEx, ERROR_NOT_FOUND.
+#[test]
+fn cancel_of_an_idle_socket_finds_nothing() {
+    let _watch = watch();
+    differs_under_wine("succeeds", || {
+        let pair = connected_pair(Family::V4);
+        assert_eq!(pair.server.cancel_all(), Err(ERROR_NOT_FOUND));
+    });
+}
+
+/// A second CancelIoEx of the same operation finds nothing any more.
+/// Source: CancelIoEx, ERROR_NOT_FOUND; validated on Windows.
+#[test]
+fn second_cancel_finds_nothing() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let request = Request::new(4);
+    assert_eq!(pair.server.receive(&request), PENDING);
+    assert_eq!(pair.server.cancel(&request), Ok(()));
+    assert_eq!(pair.server.cancel(&request), Err(ERROR_NOT_FOUND));
+    assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert_quiet(&port);
+}
+
+/// CancelIoEx from another thread reaches the operation.
+/// Source: CancelIoEx ("regardless of which thread created the I/O operation").
+#[test]
+fn cancel_reaches_operations_of_other_threads() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let server = *pair.server;
+    let request = Request::new(4);
+    assert_eq!(server.receive(&request), PENDING);
+    let overlapped = request.overlapped() as usize;
+    let canceller = spawn(move || {
+        // SAFETY: the pointer only identifies the request.
+        check_bool(unsafe { CancelIoEx(server.handle(), overlapped as *const OVERLAPPED) })
+    });
+    assert_eq!(canceller.join(), Ok(()));
+    assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+}
+
+/// A bad handle is ERROR_INVALID_HANDLE for both functions.
+/// Source: CancelIo and CancelIoEx, ERROR_INVALID_HANDLE.
+#[test]
+fn cancel_checks_the_handle() {
+    let _watch = watch();
+    in_own_process(|| {
+        for bad in [Socket::stale(), Raw(0), Raw(GARBAGE_HANDLE as SOCKET)] {
+            assert_eq!(bad.cancel_all(), Err(ERROR_INVALID_HANDLE));
+            assert_eq!(bad.cancel_mine(), Err(ERROR_INVALID_HANDLE));
+        }
+    });
+}
+
+/// A cancelled receive takes no data: the next one gets all of it.
+/// Source: CancelIoEx (the operation completes or is cancelled, never both).
+#[test]
+fn cancelled_receive_takes_no_data() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let cancelled = Request::new(4);
+    assert_eq!(pair.server.receive(&cancelled), PENDING);
+    assert_eq!(pair.server.cancel(&cancelled), Ok(()));
+    assert_eq!(next(&port), cancelled.failure(KEY, ERROR_OPERATION_ABORTED));
+    pair.client.send_all(b"abc");
+    pair.server.until_unread(3);
+    let request = Request::new(4);
+    assert_eq!(pair.server.receive(&request), done(3));
+    assert_eq!(request.received(), b"abc");
+}
+
+/// A receive with MSG_WAITALL that is cancelled with part of its data reports that part as a success: a
+/// cancelled receive must not lose data of the stream.
+/// Source: CancelIoEx; WSARecv, MSG_WAITALL.
+#[test]
+fn cancelled_waitall_receive_keeps_its_data() {
+    let _watch = watch();
+    differs_under_wine("completes with the first data", || {
+        let pair = connected_pair(Family::V4);
+        let port = port_of(*pair.server, KEY);
+        let request = Request::new(6);
+        assert_eq!(pair.server.receive_flags(&request, MSG_WAITALL), PENDING);
+        pair.client.send_all(b"abc");
+        assert_quiet(&port);
+        assert_eq!(pair.server.cancel(&request), Ok(()));
+        let taken = match next(&port) {
+            Taken::Packet(packet) => packet.bytes,
+            failed => {
+                assert_eq!(failed, request.failure(KEY, ERROR_OPERATION_ABORTED));
+                0
+            }
+        };
+        let rest = pair.server.recv_exact(3 - taken as usize);
+        assert_eq!([&request.buffer()[..taken as usize], &rest].concat(), b"abc");
+    });
+}
+
+/// A cancelled send tells in its byte count how much went out; the peer receives exactly that.
+/// Source: CancelIoEx; WSASend (completion after cancellation).
+#[test]
+fn cancelled_send_tells_how_much_went_out() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let requests = clog(*pair.server);
+    let (pending, finished) = requests.split_last().unwrap();
+    for request in finished {
+        assert_eq!(next(&port), request.success(KEY, CLOG as u32));
+    }
+    assert_eq!(pair.server.cancel(pending), Ok(()));
+    let sent = match next(&port) {
+        Taken::Failed(packet, ERROR_OPERATION_ABORTED) => packet.bytes as usize,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pair.server.close(), Ok(()));
+    let mut received = 0;
+    loop {
+        match pair.client.recv_some(CLOG).unwrap().len() {
+            0 => break,
+            len => received += len,
+        }
+    }
+    assert_eq!(received, finished.len() * CLOG + sent);
+}
+
+/// A cancelled operation without a port signals its event.
+/// Source: CancelIoEx; OVERLAPPED, hEvent.
+#[test]
+fn cancellation_signals_the_event() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let event = Event::manual();
+    let request = Request::new(4).with_event(event.raw());
+    assert_eq!(pair.server.receive(&request), PENDING);
+    assert_eq!(pair.server.cancel(&request), Ok(()));
+    assert!(event.wait(DEADLINE_MS));
+    assert_eq!(pair.server.result(&request, false), Err(WSA_OPERATION_ABORTED));
+    assert_eq!(request.result(pair.server.handle(), false), Err(ERROR_OPERATION_ABORTED));
+}
+
+/// A cancelled AcceptEx ends with ERROR_OPERATION_ABORTED; the next one works.
+/// Source: CancelIoEx; AcceptEx, ERROR_OPERATION_ABORTED.
+#[test]
+fn cancel_ends_accept_ex() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    let port = port_of(*listener.socket, KEY);
+    let accepted = Socket::tcp(Family::V4);
+    let layout = AcceptLayout::without_data();
+    let request = layout.request();
+    assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
+    assert_eq!(listener.cancel_all(), Ok(()));
+    assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert_quiet(&port);
+}
+
+// --- CancelIo --------------------------------------------------------------------------------------
+
+/// CancelIo ends the calling thread's operations and leaves those of other threads alone.
+/// Source: CancelIo ("only … operations issued by the calling thread").
+#[test]
+fn cancel_io_is_per_thread() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let server = *pair.server;
+    let mine = Request::new(4);
+    assert_eq!(server.receive(&mine), PENDING);
+    let theirs = spawn(move || {
+        let request = Request::new(4);
+        assert_eq!(server.receive(&request), PENDING);
+        assert_eq!(server.cancel_mine(), Ok(()));
+        request
+    })
+    .join();
+    assert_eq!(next(&port), theirs.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert_quiet(&port);
+    pair.client.send_all(b"abc");
+    assert_eq!(next(&port), mine.success(KEY, 3));
+}
+
+/// CancelIo succeeds when there is nothing to cancel.
+/// Source: CancelIo.
+#[test]
+fn cancel_io_without_operations_succeeds() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    assert_eq!(pair.server.cancel_mine(), Ok(()));
+}
+
+// --- Thread exit -----------------------------------------------------------------------------------
+
+/// Posts `request` on `socket` from a thread that ends at once.
+fn receive_from_ended_thread(socket: Raw, request: Request) -> Request {
+    let thread = spawn(move || {
+        assert_eq!(socket.receive(&request), PENDING);
+        request
+    });
+    let handle = thread.handle().clone();
+    let request = thread.join();
+    assert_eq!(wait(handle.raw(), DEADLINE_MS), WAIT_OBJECT_0);
+    request
+}
+
+/// An operation on a port's socket outlives its thread when it has no hEvent.
+/// Source: CancelIo and ExitThread (I/O of a handle bound to a port); validated on Windows.
+#[test]
+fn operations_on_a_port_outlive_their_thread() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let request = receive_from_ended_thread(*pair.server, Request::new(4));
+    assert_quiet(&port);
+    pair.client.send_all(b"abc");
+    assert_eq!(next(&port), request.success(KEY, 3));
+}
+
+/// On a port's socket an operation with hEvent is cancelled with its thread: the packet says 995.
+/// Source: ExitThread; validated on Windows.
+#[test]
+fn operations_with_an_event_end_with_their_thread() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let event = Event::manual();
+    let request = Request::new(4).with_event(event.raw());
+    let request = receive_from_ended_thread(*pair.server, request);
+    assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+    assert!(event.wait(DEADLINE_MS));
+}
+
+/// Without a port every operation is cancelled with its thread, with hEvent or without.
+/// Source: ExitThread ("outstanding I/O … is canceled"); validated on Windows.
+#[test]
+fn operations_without_a_port_end_with_their_thread() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let event = Event::manual();
+    for request in [Request::new(4), Request::new(4).with_event(event.raw())] {
+        let request = receive_from_ended_thread(*pair.server, request);
+        request.until_finished();
+        assert_eq!(pair.server.result(&request, false), Err(WSA_OPERATION_ABORTED));
+    }
+    assert!(event.wait(DEADLINE_MS));
+}
+
+/// The routine of an operation whose thread ended never runs.
+/// Source: WSARecv ("the calling thread must not exit"); validated on Windows.
+#[test]
+fn routine_dies_with_its_thread() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let server = *pair.server;
+    let request = spawn(move || {
+        let request = Request::new(4);
+        assert_eq!(server.receive_routine(&request, ROUTINE), PENDING);
+        request
+    })
+    .join();
+    request.until_finished();
+    assert!(request.has_status(STATUS_CANCELLED));
+    pair.client.send_all(b"abc");
+    assert_eq!(pair.server.recv_exact(3), b"abc");
+}
+
+/// CancelIo of another thread does not reach operations whose own thread has ended.
+/// Source: CancelIo.
+#[test]
+fn cancel_io_leaves_operations_of_ended_threads_alone() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let request = receive_from_ended_thread(*pair.server, Request::new(4));
+    assert_eq!(pair.server.cancel_mine(), Ok(()));
+    assert_quiet(&port);
+    pair.client.send_all(b"abc");
+    assert_eq!(next(&port), request.success(KEY, 3));
+}
+
+/// A thread that ends with operations pending on several sockets ends them all.
+/// Source: ExitThread; validated on Windows.
+#[test]
+fn exit_ends_operations_on_every_socket() {
+    let _watch = watch();
+    let pairs: Vec<_> = (0..5).map(|_| connected_pair(Family::V4)).collect();
+    let servers: Vec<_> = pairs.iter().map(|pair| *pair.server).collect();
+    let requests = spawn(move || {
+        let receive = |server: &Raw| {
+            let request = Request::new(4);
+            assert_eq!(server.receive(&request), PENDING);
+            request
+        };
+        servers.iter().map(receive).collect::<Vec<_>>()
+    })
+    .join();
+    for request in requests {
+        request.until_finished();
+        assert_eq!(request.result(null_mut(), false), Err(ERROR_OPERATION_ABORTED));
+    }
+}

@@ -1,0 +1,30 @@
+//! Conformance: what a program written for Windows may rely on, stated as tests.
+//!
+//! Every test calls Windows' functions and nothing else, so that Windows (or Wine) can judge the test itself:
+//! the same file runs against this library on Linux, with and without io_uring, and against the operating
+//! system when built for Windows. Each test names the behaviour and the Microsoft page that promises it.
+//!
+//! One module per subject; [`harness`] holds what they share.
+
+mod harness;
+mod tcp;
+
+mod accept;
+mod cancel;
+mod close;
+mod concurrency;
+mod connect;
+mod errors_last;
+mod events;
+mod handles;
+mod locks;
+mod names;
+mod options;
+mod overlapped;
+mod port_races;
+mod ports;
+mod races;
+mod routines;
+mod sockets;
+mod threads;
+mod waits;
