@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering::*};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
@@ -23,6 +24,7 @@ use super::object::Event;
 use super::operation::{Attempt, Operation};
 use super::parker::{Deadline, has_passed};
 use super::port::{Packet, Port};
+use super::reactor::{self, Set};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::thread::{self, Thread};
@@ -773,6 +775,27 @@ impl Sink {
         self.packets.drain(..)
     }
 
+    /// Sleeps in `set` for at most `time`, then attempts what its events are for; returns how many there were.
+    pub fn wait(&mut self, set: &Set, time: Option<Duration>) -> usize {
+        let events = set.wait(time, |event| self.take_event(event));
+        self.flush();
+        events
+    }
+
+    /// As [`wait`](Self::wait), without sleeping; returns whether a wake meant for a sleeper was among the events.
+    pub fn harvest(&mut self, set: &Set) -> bool {
+        let woken = set.harvest(|event| self.take_event(event));
+        self.flush();
+        woken
+    }
+
+    fn take_event(&mut self, event: reactor::Event) {
+        match event {
+            reactor::Event::Socket(socket, edge) => socket.edge(edge, self),
+            reactor::Event::Nested(name) => helper::harvest_nested(name),
+        }
+    }
+
     /// Adds a claimed receive to the batch.
     pub fn attempt_later(&mut self, socket: &Arc<Socket>, request: Box<Request>) {
         let socket = socket.clone();
@@ -783,7 +806,7 @@ impl Sink {
     }
 
     /// Attempts the batch, and what follows from it.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         let mut attempts = Vec::with_capacity(batch.len());
         batch::attempt(&mut batch, &mut attempts);

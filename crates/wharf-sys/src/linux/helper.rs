@@ -138,10 +138,7 @@ fn run(helper: &'static Helper) {
     let mut last_tick = Instant::now();
     loop {
         let ticking = helper.armed.load(SeqCst);
-        let mut sink = Sink::new();
-        helper
-            .set
-            .wait(ticking.then_some(TICK), |event| sink.take_event(event));
+        Sink::new().wait(&helper.set, ticking.then_some(TICK));
         if !ticking || last_tick.elapsed() < TICK {
             continue;
         }

@@ -15,7 +15,7 @@ use super::dispatch::{Assignment, Dispatch, Ended, Harvested, MemberId, Place, W
 use super::helper;
 use super::lock::Lock;
 use super::parker::{Deadline, has_passed, time_left};
-use super::reactor::{Event, Set};
+use super::reactor::Set;
 use super::status::Status;
 use super::system;
 use super::thread::{self, Thread};
@@ -177,9 +177,7 @@ impl Port {
             helper::hand_back(self);
         }
         let mut sink = Sink::for_port(self);
-        let events = self
-            .set
-            .wait(time_left(deadline), |event| sink.take_event(event));
+        let events = sink.wait(&self.set, time_left(deadline));
         let step = if events == 0 && has_passed(deadline) {
             Step::GiveUp
         } else {
@@ -210,9 +208,7 @@ impl Port {
     /// Harvests the set without sleeping; the packets go to the queue.
     pub fn harvest(&self) {
         let mut sink = Sink::new();
-        let woken = self.set.harvest(|event| sink.take_event(event));
-        sink.flush();
-        if woken {
+        if sink.harvest(&self.set) {
             self.change(|state, wakes| state.harvested_in_passing(wakes));
         }
     }
@@ -330,14 +326,4 @@ enum Step {
     Leave(Ended<Packet>),
     /// Time has passed or an APC is queued: it leaves, unless something was assigned to it meanwhile.
     GiveUp,
-}
-
-impl Sink {
-    /// One event of a harvest: the socket's requests are attempted, finished ones collected or delivered.
-    pub fn take_event(&mut self, event: Event) {
-        match event {
-            Event::Socket(socket, edge) => socket.edge(edge, self),
-            Event::Nested(name) => helper::harvest_nested(name),
-        }
-    }
 }

@@ -171,7 +171,7 @@ fn resuming_a_running_thread_answers_zero() {
 #[test]
 fn stack_size_may_be_given() {
     unsafe extern "system" fn use_stack(_: *mut c_void) -> u32 {
-        let large = std::hint::black_box([1u8; 256 * 1024]);
+        let large = std::hint::black_box([1u8; 128 * 1024]);
         large.iter().map(|&byte| u32::from(byte)).sum()
     }
     let _watch = watch();
@@ -184,7 +184,7 @@ fn stack_size_may_be_given() {
         // SAFETY: `use_stack` ignores its argument.
         let thread =
             unsafe { CreateThread(null(), size, Some(use_stack), null(), flags, null_mut()) };
-        assert_eq!(joined(&Handle::own(thread)), 256 * 1024);
+        assert_eq!(joined(&Handle::own(thread)), 128 * 1024);
     }
 }
 
