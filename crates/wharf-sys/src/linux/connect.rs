@@ -115,6 +115,9 @@ impl Socket {
                 &CONNECT_LIMIT,
             );
         }
+        if state.bound_to.is_some_and(|address| address.port() == 0) {
+            state.bound_to = system::local_address(self.fd());
+        }
         state.phase = Phase::Connecting(address, kind);
         Ok(())
     }
@@ -173,6 +176,9 @@ impl Socket {
         }
         state.connect_failed = true;
         state.phase = Phase::Open;
+        if let Some(address) = state.bound_to {
+            let _ = system::bind(self.fd(), &address); // the kernel has let go of a port it chose itself
+        }
     }
 
     /// A connect of a non-blocking socket runs by itself: learns how it stands.

@@ -481,7 +481,8 @@ impl<P, T: Clone> Dispatch<P, T> {
 
     /// A thread that returned from its poll takes what was granted, and passes the wake on if there is more.
     fn take_granted(&mut self, id: MemberId, wakes: &mut Wakes<T>) -> Option<P> {
-        let (owner, packet) = self.granted.pop_front()?;
+        let own = self.granted.iter().position(|(owner, _)| *owner == id);
+        let (owner, packet) = self.granted.remove(own.unwrap_or(0))?;
         self.rename(id, owner);
         self.picked_up(id);
         self.pass_on(wakes);

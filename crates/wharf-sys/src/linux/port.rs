@@ -89,7 +89,12 @@ impl Port {
         let interrupted = || alertable && thread.has_apcs();
         let may_wait = !has_passed(deadline) && !interrupted();
         let ended = match self.call_in(id, may_wait, !alertable) {
-            Ok(place) => self.wait(id, &thread, place, deadline, alertable),
+            Ok(place) => {
+                thread.set_waiting(true);
+                let ended = self.wait(id, &thread, place, deadline, alertable);
+                thread.set_waiting(false);
+                ended
+            }
             Err(Ended::Nothing) => self.look_once(id),
             Err(ended) => ended,
         };
@@ -248,29 +253,32 @@ impl Port {
         state.stalled().then(|| state.taken())
     }
 
-    /// Takes counted threads that mostly slept since `before` (thread → CPU time then) out of the count, and notes
-    /// everybody's CPU time there.
+    /// Takes counted threads that sleep, and mostly slept since `before` (thread → CPU time then), out of the count;
+    /// notes everybody's CPU time there.
     pub fn count_out_sleepers(&self, before: &mut HashMap<u32, u64>, elapsed: Duration) {
-        let counted: Vec<(MemberId, u32)> = self
-            .state
-            .lock()
-            .counted_members()
-            .map(|(id, thread)| (id, thread.id()))
-            .collect();
         let mut now = HashMap::new();
-        for (id, thread_id) in counted {
+        for (id, thread_id) in self.counted() {
             let used = system::thread_cpu_time(thread_id).unwrap_or(0);
-            let busy = |then: u64| Duration::from_nanos(used.saturating_sub(then)) * 2 >= elapsed;
+            let slept = |then: u64| Duration::from_nanos(used.saturating_sub(then)) * 2 < elapsed;
+            // On a busy machine a thread may get little CPU and yet never sleep.
+            let asleep = || system::thread_is_runnable(thread_id) != Some(true);
             match before.get(&thread_id) {
-                Some(&then) if !busy(then) => {
-                    self.change(|state, wakes| {
-                        state.count_out(id, |thread| thread.id() == thread_id, wakes)
-                    });
+                Some(&then) if slept(then) && asleep() => {
+                    let is_same = |thread: &Arc<Thread>| thread.id() == thread_id;
+                    self.change(|state, wakes| state.count_out(id, is_same, wakes));
                 }
                 _ => drop(now.insert(thread_id, used)),
             }
         }
         *before = now;
+    }
+
+    fn counted(&self) -> Vec<(MemberId, u32)> {
+        let state = self.state.lock();
+        state
+            .counted_members()
+            .map(|(id, thread)| (id, thread.id()))
+            .collect()
     }
 
     // ---- what tests ask ----

@@ -15,6 +15,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::address::{Address, Family};
 use super::completion::{self, How, Request, Sink, Started};
 use super::direction::Direction;
+use super::handle;
 use super::helper;
 use super::lock::Lock;
 use super::operation::{Buffers, Operation, Transfer, TransferFlags};
@@ -72,6 +73,8 @@ pub struct State {
     pub phase: Phase,
     /// It has a local address.
     pub bound: bool,
+    /// What `bind` was called with.
+    pub bound_to: Option<Address>,
     /// The other end, also after it is gone.
     pub peer: Option<Address>,
     /// What the program set.
@@ -177,10 +180,11 @@ impl Socket {
             Kind::Datagram => libc::SOCK_DGRAM,
         };
         let fd = system::socket(family.linux(), type_of, 0).map_err(call_status)?;
-        option::fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
+        option::fresh_socket_defaults(fd.as_raw_fd(), family)?;
         let state = State {
             phase: Phase::Open,
             bound: false,
+            bound_to: None,
             peer: None,
             options: Options::default(),
             connect_error: 0,
@@ -229,6 +233,7 @@ impl Socket {
         let state = State {
             phase: Phase::Connected,
             bound: true,
+            bound_to: None,
             peer: Some(peer),
             options,
             connect_error: 0,
@@ -476,12 +481,68 @@ impl Socket {
         if state.bound || state.accepting_for.is_some() {
             return Err(Status::INVALID);
         }
-        system::bind(self.fd(), &address).map_err(|error| match error.raw_os_error() {
+        let bound = match system::bind(self.fd(), &address) {
+            Err(error)
+                if error.raw_os_error() == Some(libc::EADDRINUSE) && self.kind == Kind::Stream =>
+            {
+                drop(state);
+                let bound = self.bind_beside_time_wait(&address);
+                state = self.state();
+                bound
+            }
+            bound => bound,
+        };
+        bound.map_err(|error| match error.raw_os_error() {
             Some(libc::EINVAL | libc::ENODEV) => Status::ADDRESS_NOT_AVAILABLE, // no such IPv6 scope
             errno => Status::from_call_errno(errno.unwrap_or(0)),
         })?;
+        self.allow_time_wait();
         state.bound = true;
+        state.bound_to = Some(address);
         Ok(())
+    }
+
+    /// Windows binds beside connections in TIME_WAIT. The kernel does so if all of them allow it, but then also lets
+    /// two sockets share an address as long as neither listens; so those are looked for here.
+    fn bind_beside_time_wait(&self, address: &Address) -> std::io::Result<()> {
+        if self.is_taken_here(address) {
+            return Err(std::io::Error::from_raw_os_error(libc::EADDRINUSE));
+        }
+        self.allow_time_wait();
+        system::bind(self.fd(), address)
+    }
+
+    fn allow_time_wait(&self) {
+        if self.kind == Kind::Stream {
+            let _ =
+                system::set_socket_option(self.fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, &1i32);
+        }
+    }
+
+    /// Whether a socket of this process was bound to that address and is not connected.
+    fn is_taken_here(&self, address: &Address) -> bool {
+        let overlap = |other: &Address| {
+            let same = other.socket_addr().ip() == address.socket_addr().ip();
+            other.port() == address.port()
+                && (same || other.is_unspecified() || address.is_unspecified())
+        };
+        handle::sockets().iter().any(|other| {
+            let alike = other.family == self.family
+                && other.kind == self.kind
+                && !std::ptr::eq(&**other, self);
+            alike && other.explicit_name().is_some_and(|name| overlap(&name))
+        })
+    }
+
+    /// The address it was bound to by `bind`, unless it is connected.
+    fn explicit_name(&self) -> Option<Address> {
+        let state = self.state();
+        let bound_to = state.bound_to.filter(|_| state.phase != Phase::Connected)?;
+        if bound_to.port() == 0 {
+            system::local_address(self.fd())
+        } else {
+            Some(bound_to)
+        }
     }
 
     /// listen.
@@ -840,11 +901,15 @@ impl Socket {
         option::keepalive_values(&target, &mut state.options, bytes)
     }
 
-    /// FIONREAD.
+    /// FIONREAD. A program that has seen data here finds it: the next receive is attempted at once.
     pub fn readable_bytes(&self) -> u32 {
-        system::ioctl_read(self.fd(), libc::FIONREAD)
+        let bytes = system::ioctl_read(self.fd(), libc::FIONREAD)
             .unwrap_or(0)
-            .max(0) as u32
+            .max(0) as u32;
+        if bytes > 0 {
+            self.receive.lock().edge(false);
+        }
+        bytes
     }
 
     /// SIOCATMARK, the way Windows answers: whether no urgent byte waits.

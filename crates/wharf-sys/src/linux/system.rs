@@ -149,6 +149,13 @@ pub fn thread_cpu_time(thread_id: u32) -> Option<u64> {
     Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
+/// Whether a thread of this process runs or is ready to; `None` where /proc does not tell.
+pub fn thread_is_runnable(thread_id: u32) -> Option<bool> {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?; // the name may hold anything
+    Some(after_name.trim_start().starts_with('R'))
+}
+
 /// The calling thread's identifier.
 pub fn thread_id() -> u32 {
     // SAFETY: no pointers.

@@ -206,6 +206,11 @@ impl Thread {
         self.exit_code.load(Acquire)
     }
 
+    /// It begins or ends a wait in a completion port.
+    pub fn set_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Relaxed);
+    }
+
     /// Whether it sleeps in a wait of the library.
     pub fn waits(&self) -> bool {
         self.waiting.load(Relaxed)
@@ -298,7 +303,7 @@ pub unsafe fn create(
     argument: *mut c_void,
 ) -> Option<Arc<Thread>> {
     const DEFAULT_STACK: usize = 1 << 20;
-    const SMALLEST_STACK: usize = 64 << 10; // below this the C library's own needs do not fit
+    const SMALLEST_STACK: usize = 256 << 10; // what Windows programs ask for is measured for Windows' libraries
     let stack_size = if stack_size == 0 {
         DEFAULT_STACK
     } else {

@@ -37,7 +37,10 @@ fn addresses(request: &Request, layout: AcceptLayout) -> (Address, Address) {
     let inside = request.buffer().as_ptr_range();
     assert!(inside.contains(&local.cast::<u8>().cast_const()));
     assert!(inside.contains(&remote.cast::<u8>().cast_const()));
-    (read_address(local, local_len), read_address(remote, remote_len))
+    (
+        read_address(local, local_len),
+        read_address(remote, remote_len),
+    )
 }
 
 fn read_address(from: *const SOCKADDR, len: i32) -> Address {
@@ -62,8 +65,14 @@ fn accept_tells_the_peer() {
         let client = listener.client();
         let (server, peer) = listener.accept_from().unwrap();
         assert_eq!(plain(peer.get()), plain(client.local_address().unwrap()));
-        assert_eq!(plain(server.peer_address().unwrap()), plain(client.local_address().unwrap()));
-        assert_eq!(plain(server.local_address().unwrap()), plain(listener.address.get()));
+        assert_eq!(
+            plain(server.peer_address().unwrap()),
+            plain(client.local_address().unwrap())
+        );
+        assert_eq!(
+            plain(server.local_address().unwrap()),
+            plain(listener.address.get())
+        );
         client.send_all(b"hello");
         assert_eq!(server.recv_exact(5), b"hello");
     }
@@ -114,7 +123,10 @@ fn accept_with_a_short_address_takes_nothing() {
             let mut len = 15;
             // SAFETY: both pointers are valid.
             let accepted = unsafe { accept(listener.0, address.as_mut_ptr(), &mut len) };
-            assert_eq!((accepted, wsa_error(), len), (INVALID_SOCKET, WSAEFAULT, 15));
+            assert_eq!(
+                (accepted, wsa_error(), len),
+                (INVALID_SOCKET, WSAEFAULT, 15)
+            );
             let server = listener.accept().expect("the connection is still there");
             server.send_all(b"x");
             assert_eq!(client.recv_exact(1), b"x");
@@ -153,12 +165,20 @@ fn accepted_socket_inherits_options() {
         (IPPROTO_TCP, TCP_NODELAY, 1),
     ];
     for (level, option, value) in options {
-        assert_eq!(listener.set_option(level, option, value), Ok(()), "option {option:#x}");
+        assert_eq!(
+            listener.set_option(level, option, value),
+            Ok(()),
+            "option {option:#x}"
+        );
     }
     listener.set_linger(true, 7);
     let pair = listener.pair();
     for (level, option, value) in options {
-        assert_eq!(pair.server.option(level, option), Ok(value), "option {option:#x}");
+        assert_eq!(
+            pair.server.option(level, option),
+            Ok(value),
+            "option {option:#x}"
+        );
     }
     assert_eq!(pair.server.option(SOL_SOCKET, SO_LINGER), Ok(7 << 16 | 1));
     pair.server.set_linger(false, 0);
@@ -275,7 +295,9 @@ fn accept_ex_by_pointer_is_the_same() {
 
     let client = listener.client();
     client.send_all(b"abcdef");
-    let Taken::Packet(taken) = next(&port) else { panic!("AcceptEx failed") };
+    let Taken::Packet(taken) = next(&port) else {
+        panic!("AcceptEx failed")
+    };
     assert!(taken.key == LISTENER && taken.bytes == 4, "{taken:?}");
     assert_eq!(&request.buffer()[..4], b"abcd");
     let (mut local, mut remote) = (null_mut(), null_mut());
@@ -294,7 +316,10 @@ fn accept_ex_by_pointer_is_the_same() {
         );
     }
     assert_eq!(read_address(local, local_len).get(), listener.address.get());
-    assert_eq!(read_address(remote, remote_len).get(), client.local_address().unwrap());
+    assert_eq!(
+        read_address(remote, remote_len).get(),
+        client.local_address().unwrap()
+    );
     assert_eq!(accepted.recv_exact(2), b"ef");
 }
 
@@ -345,7 +370,10 @@ fn accept_ex_fails_when_the_client_vanishes() {
     let client = listener.client();
     assert_quiet(&port);
     client.reset();
-    assert_eq!(next(&port), request.failure(LISTENER, ERROR_NETNAME_DELETED));
+    assert_eq!(
+        next(&port),
+        request.failure(LISTENER, ERROR_NETNAME_DELETED)
+    );
     assert_eq!(listener.result(&request, false), Err(WSAECONNRESET));
 }
 
@@ -482,7 +510,10 @@ fn update_accept_context_completes_the_socket() {
         assert_eq!(accepted.update_accept_context(*listener.socket), Ok(()));
         let client_address = plain(client.local_address().unwrap());
         assert_eq!(accepted.peer_address().map(plain), Ok(client_address));
-        assert_eq!(accepted.local_address().map(plain), Ok(plain(listener.address.get())));
+        assert_eq!(
+            accepted.local_address().map(plain),
+            Ok(plain(listener.address.get()))
+        );
         assert_eq!(accepted.shutdown(SD_SEND), Ok(()));
         assert_eq!(client.recv(&mut [0; 1]), Ok(0));
     }
@@ -529,7 +560,10 @@ fn update_accept_context_checks_its_value() {
             assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
             let _client = listener.client();
             assert_eq!(next(&port), request.success(LISTENER, 0));
-            assert_eq!(accepted.update_accept_context(Socket::stale()), Err(WSAENOTSOCK));
+            assert_eq!(
+                accepted.update_accept_context(Socket::stale()),
+                Err(WSAENOTSOCK)
+            );
             let short = accepted.set_option_bytes(SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, &[0; 2]);
             assert_eq!(short, Err(WSAEFAULT));
             assert_eq!(accepted.update_accept_context(*listener.socket), Ok(()));
@@ -563,7 +597,10 @@ fn connect_time_of_connected_sockets() {
     let pair = connected_pair(Family::V4);
     assert_eq!(pair.server.option(SOL_SOCKET, SO_CONNECT_TIME), Ok(0));
     assert_eq!(pair.client.option(SOL_SOCKET, SO_CONNECT_TIME), Ok(0));
-    assert_eq!(Socket::tcp(Family::V4).option(SOL_SOCKET, SO_CONNECT_TIME), Ok(-1));
+    assert_eq!(
+        Socket::tcp(Family::V4).option(SOL_SOCKET, SO_CONNECT_TIME),
+        Ok(-1)
+    );
 }
 
 // --- AcceptEx refused ------------------------------------------------------------------------------
@@ -587,7 +624,8 @@ fn accept_ex_writes_no_counts_in_advance() {
             let listener = Listener::new(Family::V4);
             let accepted = Socket::tcp(Family::V4);
             let layout = AcceptLayout::without_data();
-            for (accepted, expected) in [(*accepted, PENDING), (Socket::stale(), Err(WSAENOTSOCK))] {
+            for (accepted, expected) in [(*accepted, PENDING), (Socket::stale(), Err(WSAENOTSOCK))]
+            {
                 let request = layout.request();
                 request.mark_status(7, 8);
                 let mut received = 77;
@@ -697,7 +735,10 @@ fn accept_socket_of_a_pending_accept_cannot_connect() {
     assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
     let elsewhere = Listener::new(Family::V4);
     assert_eq!(accepted.connect(&elsewhere.address), Err(WSAEINVAL));
-    assert_eq!(accepted.connect_ex(&elsewhere.address, &Request::new(0)), Err(WSAEINVAL));
+    assert_eq!(
+        accepted.connect_ex(&elsewhere.address, &Request::new(0)),
+        Err(WSAEINVAL)
+    );
     let _client = listener.client();
     assert_eq!(next(&port), request.success(LISTENER, 0));
 }
@@ -713,7 +754,10 @@ fn accept_socket_is_free_after_the_cancellation() {
     let [cancelled, request] = [(); 2].map(|()| layout.request());
     assert_eq!(listener.accept_ex(*accepted, &cancelled, layout), PENDING);
     assert_eq!(listener.cancel(&cancelled), Ok(()));
-    assert_eq!(next(&port), cancelled.failure(LISTENER, ERROR_OPERATION_ABORTED));
+    assert_eq!(
+        next(&port),
+        cancelled.failure(LISTENER, ERROR_OPERATION_ABORTED)
+    );
     assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
     let client = listener.client();
     assert_eq!(next(&port), request.success(LISTENER, 0));
@@ -757,9 +801,16 @@ fn accept_ex_needs_room() {
     let _watch = watch();
     let (listener, port) = listener_on_port(Family::V4);
     let accepted = Socket::tcp(Family::V4);
-    let layout = AcceptLayout { data: 0, local: ADDRESS_AREA, remote: 0 };
+    let layout = AcceptLayout {
+        data: 0,
+        local: ADDRESS_AREA,
+        remote: 0,
+    };
     let request = layout.request();
-    assert_eq!(listener.accept_ex(*accepted, &request, layout), Err(WSAEFAULT));
+    assert_eq!(
+        listener.accept_ex(*accepted, &request, layout),
+        Err(WSAEFAULT)
+    );
     assert_eq!(request.internal(), STATUS_PENDING as usize);
 
     assert_quiet(&port);
@@ -803,7 +854,11 @@ fn local_address_area_may_be_missing() {
     differs_under_wine("writes the local arguments", || {
         let (listener, port) = listener_on_port(Family::V4);
         let accepted = Socket::tcp(Family::V4);
-        let layout = AcceptLayout { data: 0, local: 0, remote: ADDRESS_AREA };
+        let layout = AcceptLayout {
+            data: 0,
+            local: 0,
+            remote: ADDRESS_AREA,
+        };
         let request = layout.request();
         assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
         let client = listener.client();
@@ -825,7 +880,10 @@ fn local_address_area_may_be_missing() {
             );
         }
         assert_eq!((local, local_len), (mark, 78));
-        assert_eq!(read_address(remote, remote_len).get(), client.local_address().unwrap());
+        assert_eq!(
+            read_address(remote, remote_len).get(),
+            client.local_address().unwrap()
+        );
     });
 }
 
@@ -839,11 +897,18 @@ fn short_address_area_fails_at_the_connection() {
         for (local, remote) in [(3, ADDRESS_AREA), (20, ADDRESS_AREA), (ADDRESS_AREA, 20)] {
             let (listener, port) = listener_on_port(Family::V4);
             let accepted = Socket::tcp(Family::V4);
-            let layout = AcceptLayout { data: 0, local, remote };
+            let layout = AcceptLayout {
+                data: 0,
+                local,
+                remote,
+            };
             let request = layout.request();
             assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
             let client = listener.client();
-            assert_eq!(next(&port), request.failure(LISTENER, ERROR_INSUFFICIENT_BUFFER));
+            assert_eq!(
+                next(&port),
+                request.failure(LISTENER, ERROR_INSUFFICIENT_BUFFER)
+            );
             assert!(request.has_status(STATUS_BUFFER_TOO_SMALL));
             assert_eq!(listener.result(&request, false), Err(WSAEFAULT));
             let server = listener.accept().unwrap();

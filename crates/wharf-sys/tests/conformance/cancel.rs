@@ -24,7 +24,10 @@ fn cancel_ends_one_operation() {
     assert_eq!(pair.server.cancel(&first), Ok(()));
     assert_eq!(next(&port), first.failure(KEY, ERROR_OPERATION_ABORTED));
     assert!(first.has_status(STATUS_CANCELLED));
-    assert_eq!(pair.server.result(&first, false), Err(WSA_OPERATION_ABORTED));
+    assert_eq!(
+        pair.server.result(&first, false),
+        Err(WSA_OPERATION_ABORTED)
+    );
     assert_quiet(&port);
     pair.client.send_all(b"abc");
     assert_eq!(next(&port), second.success(KEY, 3));
@@ -165,7 +168,10 @@ fn cancelled_waitall_receive_keeps_its_data() {
             }
         };
         let rest = pair.server.recv_exact(3 - taken as usize);
-        assert_eq!([&request.buffer()[..taken as usize], &rest].concat(), b"abc");
+        assert_eq!(
+            [&request.buffer()[..taken as usize], &rest].concat(),
+            b"abc"
+        );
     });
 }
 
@@ -208,8 +214,14 @@ fn cancellation_signals_the_event() {
     assert_eq!(pair.server.receive(&request), PENDING);
     assert_eq!(pair.server.cancel(&request), Ok(()));
     assert!(event.wait(DEADLINE_MS));
-    assert_eq!(pair.server.result(&request, false), Err(WSA_OPERATION_ABORTED));
-    assert_eq!(request.result(pair.server.handle(), false), Err(ERROR_OPERATION_ABORTED));
+    assert_eq!(
+        pair.server.result(&request, false),
+        Err(WSA_OPERATION_ABORTED)
+    );
+    assert_eq!(
+        request.result(pair.server.handle(), false),
+        Err(ERROR_OPERATION_ABORTED)
+    );
 }
 
 /// A cancelled AcceptEx ends with ERROR_OPERATION_ABORTED; the next one works.
@@ -313,7 +325,10 @@ fn operations_without_a_port_end_with_their_thread() {
     for request in [Request::new(4), Request::new(4).with_event(event.raw())] {
         let request = receive_from_ended_thread(*pair.server, request);
         request.until_finished();
-        assert_eq!(pair.server.result(&request, false), Err(WSA_OPERATION_ABORTED));
+        assert_eq!(
+            pair.server.result(&request, false),
+            Err(WSA_OPERATION_ABORTED)
+        );
     }
     assert!(event.wait(DEADLINE_MS));
 }
@@ -369,6 +384,9 @@ fn exit_ends_operations_on_every_socket() {
     .join();
     for request in requests {
         request.until_finished();
-        assert_eq!(request.result(null_mut(), false), Err(ERROR_OPERATION_ABORTED));
+        assert_eq!(
+            request.result(null_mut(), false),
+            Err(ERROR_OPERATION_ABORTED)
+        );
     }
 }

@@ -17,7 +17,12 @@ const KEY: usize = 0x55;
 fn second_close_fails() {
     let _watch = watch();
     in_own_process(|| {
-        for bad in [Socket::stale(), Raw(INVALID_SOCKET), Raw(0), Raw(GARBAGE_HANDLE as SOCKET)] {
+        for bad in [
+            Socket::stale(),
+            Raw(INVALID_SOCKET),
+            Raw(0),
+            Raw(GARBAGE_HANDLE as SOCKET),
+        ] {
             assert_eq!(bad.close(), Err(WSAENOTSOCK));
         }
     });
@@ -139,22 +144,25 @@ fn close_with_unread_data_resets() {
 #[test]
 fn close_lingers_until_the_data_is_out() {
     let _watch = watch();
-    not_under_wine("its server lingers itself, and sometimes nobody can read meanwhile", || {
-        let pair = connected_pair(Family::V4);
-        pair.server.set_non_blocking(true);
-        let mut sent = 0;
-        while let Ok(len) = pair.server.send(&[7; 1 << 16]) {
-            sent += len;
-        }
-        pair.server.set_non_blocking(false);
-        pair.server.set_linger(true, 2);
-        let server = pair.server.into_raw();
-        let closer = spawn(move || server.close());
-        closer.until_waits();
-        assert_eq!(pair.client.recv_exact(sent).len(), sent);
-        assert_eq!(closer.join(), Ok(()));
-        assert_eq!(pair.client.recv(&mut [0; 1]), Ok(0));
-    });
+    not_under_wine(
+        "its server lingers itself, and sometimes nobody can read meanwhile",
+        || {
+            let pair = connected_pair(Family::V4);
+            pair.server.set_non_blocking(true);
+            let mut sent = 0;
+            while let Ok(len) = pair.server.send(&[7; 1 << 16]) {
+                sent += len;
+            }
+            pair.server.set_non_blocking(false);
+            pair.server.set_linger(true, 2);
+            let server = pair.server.into_raw();
+            let closer = spawn(move || server.close());
+            closer.until_waits();
+            assert_eq!(pair.client.recv_exact(sent).len(), sent);
+            assert_eq!(closer.join(), Ok(()));
+            assert_eq!(pair.client.recv(&mut [0; 1]), Ok(0));
+        },
+    );
 }
 
 /// When the linger time passes, close resets and still returns 0.
@@ -240,7 +248,10 @@ fn close_aborts_pending_receives() {
             for request in &requests {
                 assert_eq!(next(&port), request.failure(KEY, ERROR_CONNECTION_ABORTED));
                 assert!(request.has_status(STATUS_CONNECTION_ABORTED));
-                assert_eq!(request.result(raw.handle(), false), Err(ERROR_CONNECTION_ABORTED));
+                assert_eq!(
+                    request.result(raw.handle(), false),
+                    Err(ERROR_CONNECTION_ABORTED)
+                );
             }
             assert_quiet(&port);
             assert_eq!(pair.client.recv(&mut [0; 1]), Ok(0));
@@ -262,7 +273,9 @@ fn close_reports_each_receive_once() {
     assert_eq!(pair.server.close(), Ok(()));
     for request in &requests {
         match next(&port) {
-            Taken::Failed(failed, _) => assert_eq!(failed.overlapped, request.overlapped() as usize),
+            Taken::Failed(failed, _) => {
+                assert_eq!(failed.overlapped, request.overlapped() as usize)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -349,7 +362,10 @@ fn close_writes_the_status() {
         assert_eq!(pair.server.receive(&request), PENDING);
         assert_eq!(pair.server.close(), Ok(()));
         assert!(event.wait(DEADLINE_MS));
-        assert_eq!((request.internal(), request.internal_high()), (0xC000_0241, 0));
+        assert_eq!(
+            (request.internal(), request.internal_high()),
+            (0xC000_0241, 0)
+        );
     });
 }
 

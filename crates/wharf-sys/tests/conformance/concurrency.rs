@@ -174,10 +174,27 @@ const NOT_LIMITED: &str = "the concurrency value is not enforced";
 // Order
 // ---------------------------------------------------------------------------------------------------------
 
-/// Packets leave first in, first out; threads are released last in, first out.
+/// The thread that began to wait last gets the packet; the next packet goes to the one before it.
 /// Source: I/O Completion Ports, "released in last-in-first-out (LIFO) order".
 #[test]
-fn packets_are_fifo_and_threads_lifo() {
+fn threads_are_released_last_in_first_out() {
+    let _watch = watch();
+    differs_under_wine("waiters are released first in, first out", || {
+        let scene = Scene::new(8);
+        let [first, second, third] = scene.waiting();
+        scene.post(0);
+        let _third = third.takes(0);
+        scene.post(1);
+        let _second = second.takes(1);
+        scene.post(2);
+        let _first = first.takes(2);
+    });
+}
+
+/// Each packet of a burst is handed to a thread as it is posted: the oldest packet to the latest waiter.
+/// Source: I/O Completion Ports: packets in FIFO order, threads "in last-in-first-out (LIFO) order".
+#[test]
+fn burst_is_handed_out_packet_by_packet() {
     let _watch = watch();
     differs_under_wine("waiters are released first in, first out", || {
         let scene = Scene::new(8);
@@ -220,8 +237,10 @@ fn waiter_that_times_out_leaves_the_order_of_the_others() {
         let last = Actor::new().wait(&scene.port);
         until_port_waiters(scene.port.raw(), 3);
         assert_eq!(taking.outcome(), TIMED_OUT);
-        (0..2).for_each(|number| scene.post(number));
-        let _actors = [last.takes(0), first.takes(1)];
+        scene.post(0);
+        let _last = last.takes(0);
+        scene.post(1);
+        let _first = first.takes(1);
     });
 }
 

@@ -11,12 +11,16 @@ const KEY: usize = 0x33;
 
 /// Waits until a non-blocking connect on `socket` has failed.
 fn until_connect_failed(socket: Raw) {
-    until("the connect fails", || socket.option(SOL_SOCKET, SO_ERROR) == Ok(WSAECONNREFUSED));
+    until("the connect fails", || {
+        socket.option(SOL_SOCKET, SO_ERROR) == Ok(WSAECONNREFUSED)
+    });
 }
 
 /// Waits until a non-blocking connect on `socket` has succeeded.
 fn until_connected(socket: Raw) {
-    until("the connect succeeds", || socket.option(SOL_SOCKET, SO_CONNECT_TIME) == Ok(0));
+    until("the connect succeeds", || {
+        socket.option(SOL_SOCKET, SO_CONNECT_TIME) == Ok(0)
+    });
 }
 
 // --- connect ---------------------------------------------------------------------------------------
@@ -30,7 +34,10 @@ fn blocking_connect_binds_and_connects() {
         let listener = Listener::new(family);
         let client = Socket::tcp(family);
         assert_eq!(client.connect(&listener.address), Ok(()));
-        assert_eq!(client.peer_address().map(plain), Ok(plain(listener.address.get())));
+        assert_eq!(
+            client.peer_address().map(plain),
+            Ok(plain(listener.address.get()))
+        );
         let local = client.local_address().unwrap();
         assert!(local.ip().is_loopback() && local.port() != 0, "{local}");
     }
@@ -297,7 +304,8 @@ fn connect_checks_the_address() {
             let short = listener.address.with_len(listener.address.len - 1);
             assert_eq!(client.connect(&short), Err(WSAEFAULT));
             // SAFETY: a null address is what is tested.
-            assert_eq!(check(unsafe { connect(client.0, null(), 16) }), Err(WSAEFAULT));
+            let result = unsafe { connect(client.0, null(), 16) };
+            assert_eq!(check(result), Err(WSAEFAULT));
             assert_eq!(client.connect(&listener.address), Ok(()));
         }
     });
@@ -334,7 +342,10 @@ fn connect_ex_connects_and_sends() {
         assert_eq!(server.recv_exact(5), b"hello");
 
         assert_eq!(client.update_connect_context(), Ok(()));
-        assert_eq!(client.peer_address().map(plain), Ok(plain(listener.address.get())));
+        assert_eq!(
+            client.peer_address().map(plain),
+            Ok(plain(listener.address.get()))
+        );
         assert_eq!(client.shutdown(SD_SEND), Ok(()));
         assert_eq!(server.recv(&mut [0; 1]), Ok(0));
         assert_quiet(&port);
@@ -518,8 +529,14 @@ fn refused_connect_ex_leaves_internal_high_alone() {
         let request = Request::new(0);
         request.mark_status(7, 8);
         let unbound = Socket::tcp(Family::V4);
-        assert_eq!(unbound.connect_ex(&listener.address, &request), Err(WSAEINVAL));
-        assert_eq!((request.internal(), request.internal_high()), (STATUS_PENDING as usize, 8));
+        assert_eq!(
+            unbound.connect_ex(&listener.address, &request),
+            Err(WSAEINVAL)
+        );
+        assert_eq!(
+            (request.internal(), request.internal_high()),
+            (STATUS_PENDING as usize, 8)
+        );
     });
 }
 
@@ -596,7 +613,15 @@ fn connect_ex_checks_the_handle() {
             // SAFETY: the request outlives the call.
             let result = unsafe {
                 let (name, len) = (address.as_ptr(), address.len);
-                connect_ex.unwrap()(bad.0, name, len, null(), 0, null_mut(), request.overlapped())
+                connect_ex.unwrap()(
+                    bad.0,
+                    name,
+                    len,
+                    null(),
+                    0,
+                    null_mut(),
+                    request.overlapped(),
+                )
             };
             assert_eq!(request.note(answer_bool(result, 0)), Err(WSAENOTSOCK));
             assert_eq!(request.internal(), STATUS_PENDING as usize);
@@ -629,7 +654,10 @@ fn connect_ex_checks_the_address() {
 fn update_connect_context_needs_a_connection() {
     let _watch = watch();
     differs_under_wine("always succeeds", || {
-        assert_eq!(Socket::bound(Family::V4).update_connect_context(), Err(WSAENOTCONN));
+        assert_eq!(
+            Socket::bound(Family::V4).update_connect_context(),
+            Err(WSAENOTCONN)
+        );
     });
 }
 
@@ -638,7 +666,10 @@ fn update_connect_context_needs_a_connection() {
 #[test]
 fn unknown_extensions_are_refused() {
     let _watch = watch();
-    let unknown = GUID { data1: 0x1234_5678, ..WSAID_CONNECTEX };
+    let unknown = GUID {
+        data1: 0x1234_5678,
+        ..WSAID_CONNECTEX
+    };
     let socket = Socket::tcp(Family::V4);
     assert_eq!(socket.extension::<LPFN_CONNECTEX>(unknown), Err(WSAEINVAL));
 }

@@ -21,8 +21,7 @@ fn addr(text: &CStr) -> u32 {
 fn pton(family: i32, text: &CStr) -> (i32, [u8; 16]) {
     let mut address = [0xAA; 16];
     // SAFETY: the text is terminated, and the room is that of the longest address.
-    let result =
-        unsafe { inet_pton(family, text.as_ptr().cast(), address.as_mut_ptr().cast()) };
+    let result = unsafe { inet_pton(family, text.as_ptr().cast(), address.as_mut_ptr().cast()) };
     (result, address)
 }
 
@@ -47,7 +46,8 @@ fn byte_order() {
     let (short, long) = unsafe { (htons(0x1234), htonl(0x1234_5678)) };
     assert_eq!((short, long), (0x1234_u16.to_be(), 0x1234_5678_u32.to_be()));
     // SAFETY: takes no pointers.
-    assert_eq!(unsafe { (ntohs(short), ntohl(long)) }, (0x1234, 0x1234_5678));
+    let result = unsafe { (ntohs(short), ntohl(long)) };
+    assert_eq!(result, (0x1234, 0x1234_5678));
 }
 
 /// The byte order functions leave the last error alone.
@@ -83,7 +83,12 @@ fn inet_addr_takes_parts() {
 /// Source: inet_addr; validated on Windows.
 #[test]
 fn inet_addr_stops_at_white_space() {
-    let cases = [(c"1 2 3 4", 1), (c"1.2.3.4 rest", 0x0102_0304), (c"1.2.3.4\tx", 0x0102_0304), (c" ", 0)];
+    let cases = [
+        (c"1 2 3 4", 1),
+        (c"1.2.3.4 rest", 0x0102_0304),
+        (c"1.2.3.4\tx", 0x0102_0304),
+        (c" ", 0),
+    ];
     for (text, expected) in cases {
         assert_eq!(addr(text), expected, "{text:?}");
     }
@@ -130,10 +135,17 @@ fn inet_ntoa_is_per_thread() {
     let _watch = watch();
     startup();
     let text = |address: u32| {
-        let address = IN_ADDR { S_un: IN_ADDR_0 { S_addr: address.to_be() } };
+        let address = IN_ADDR {
+            S_un: IN_ADDR_0 {
+                S_addr: address.to_be(),
+            },
+        };
         // SAFETY: the result is a terminated string that stays until the next call in this thread.
         let text = unsafe { CStr::from_ptr(inet_ntoa(address).cast()) };
-        (text.as_ptr() as usize, text.to_str().expect("ASCII").to_owned())
+        (
+            text.as_ptr() as usize,
+            text.to_str().expect("ASCII").to_owned(),
+        )
     };
     let (mine, name) = text(0x0102_0304);
     assert_eq!(name, "1.2.3.4");
@@ -160,7 +172,13 @@ fn inet_pton_reads_addresses() {
     ];
     for (text, expected) in cases {
         let (result, address) = pton(V6, text);
-        assert_eq!((result, std::net::Ipv6Addr::from(address).to_string().as_str()), (1, expected));
+        assert_eq!(
+            (
+                result,
+                std::net::Ipv6Addr::from(address).to_string().as_str()
+            ),
+            (1, expected)
+        );
     }
 }
 
@@ -170,11 +188,28 @@ fn inet_pton_reads_addresses() {
 fn inet_pton_refuses_bad_text() {
     let _watch = watch();
     startup();
-    let bad_v4 = [c"1.2.3", c"1.2.3.4.5", c"1.2.3.256", c"1.2.3.", c"0x1.2.3.4", c"", c"abc", c" 1.2.3.4"];
+    let bad_v4 = [
+        c"1.2.3",
+        c"1.2.3.4.5",
+        c"1.2.3.256",
+        c"1.2.3.",
+        c"0x1.2.3.4",
+        c"",
+        c"abc",
+        c" 1.2.3.4",
+    ];
     for text in bad_v4 {
         assert_eq!(leaves_last_error(|| pton(V4, text)).0, 0, "{text:?}");
     }
-    for text in [c"1.2.3.4", c":::", c"1:2:3:4:5:6:7", c"12345::", c"", c"::1::", c"g::"] {
+    for text in [
+        c"1.2.3.4",
+        c":::",
+        c"1:2:3:4:5:6:7",
+        c"12345::",
+        c"",
+        c"::1::",
+        c"g::",
+    ] {
         assert_eq!(leaves_last_error(|| pton(V6, text)).0, 0, "{text:?}");
     }
 }
@@ -185,7 +220,10 @@ fn inet_pton_refuses_bad_text() {
 fn inet_pton_checks_its_arguments() {
     let _watch = watch();
     startup();
-    assert_eq!((pton(0x99, c"1.2.3.4").0, wsa_error()), (-1, WSAEAFNOSUPPORT));
+    assert_eq!(
+        (pton(0x99, c"1.2.3.4").0, wsa_error()),
+        (-1, WSAEAFNOSUPPORT)
+    );
     let mut address = [0u8; 16];
     // SAFETY: null pointers are what is tested.
     let result = unsafe { inet_pton(V4, null(), address.as_mut_ptr().cast()) };
@@ -203,7 +241,14 @@ fn inet_ntop_writes_addresses() {
     startup();
     assert_eq!(ntop(V4, &[1, 2, 3, 4], 22).as_deref(), Ok("1.2.3.4"));
     assert_eq!(ntop(V4, &[1, 2, 3, 4], 8).as_deref(), Ok("1.2.3.4"));
-    for text in ["::", "::1", "2001:db8::1", "1:2:3:4:5:6:7:8", "fe80::1:0:0:1", "::ffff:1.2.3.4"] {
+    for text in [
+        "::",
+        "::1",
+        "2001:db8::1",
+        "1:2:3:4:5:6:7:8",
+        "fe80::1:0:0:1",
+        "::ffff:1.2.3.4",
+    ] {
         let address: std::net::Ipv6Addr = text.parse().expect("an address");
         assert_eq!(ntop(V6, &address.octets(), 65).as_deref(), Ok(text));
     }
@@ -216,7 +261,11 @@ fn inet_ntop_checks_its_arguments() {
     let _watch = watch();
     startup();
     for room in [0, 1, 7] {
-        assert_eq!(ntop(V4, &[1, 2, 3, 4], room), Err(STATUS_INVALID_PARAMETER as u32), "room {room}");
+        assert_eq!(
+            ntop(V4, &[1, 2, 3, 4], room),
+            Err(STATUS_INVALID_PARAMETER as u32),
+            "room {room}"
+        );
     }
     // SAFETY: a null buffer is what is tested.
     let result = unsafe { inet_ntop(V4, [1u8, 2, 3, 4].as_ptr().cast(), null_mut(), 22) };

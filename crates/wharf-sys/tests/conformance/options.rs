@@ -58,7 +58,11 @@ fn defaults() {
     ];
     let socket = tcp();
     for (level, option, expected) in cases {
-        assert_eq!(socket.option(level, option), Ok(expected), "option {level:#x} {option:#x}");
+        assert_eq!(
+            socket.option(level, option),
+            Ok(expected),
+            "option {level:#x} {option:#x}"
+        );
     }
 }
 
@@ -83,7 +87,11 @@ fn defaults_of_rare_options() {
         ];
         let socket = tcp();
         for (level, option, expected) in cases {
-            assert_eq!(socket.option(level, option), Ok(expected), "option {level:#x} {option:#x}");
+            assert_eq!(
+                socket.option(level, option),
+                Ok(expected),
+                "option {level:#x} {option:#x}"
+            );
         }
     });
 }
@@ -104,10 +112,26 @@ fn values_are_read_back() {
     let socket = tcp();
     for (level, option, value) in cases {
         let before = socket.option(level, option).unwrap();
-        assert_eq!(socket.set_option(level, option, value), Ok(()), "option {option:#x}");
-        assert_eq!(socket.option(level, option), Ok(value), "option {option:#x}");
-        assert_eq!(socket.set_option(level, option, before), Ok(()), "option {option:#x}");
-        assert_eq!(socket.option(level, option), Ok(before), "option {option:#x}");
+        assert_eq!(
+            socket.set_option(level, option, value),
+            Ok(()),
+            "option {option:#x}"
+        );
+        assert_eq!(
+            socket.option(level, option),
+            Ok(value),
+            "option {option:#x}"
+        );
+        assert_eq!(
+            socket.set_option(level, option, before),
+            Ok(()),
+            "option {option:#x}"
+        );
+        assert_eq!(
+            socket.option(level, option),
+            Ok(before),
+            "option {option:#x}"
+        );
     }
 }
 
@@ -120,7 +144,11 @@ fn buffer_sizes_are_read_back() {
         let socket = tcp();
         assert!(socket.option(SOL_SOCKET, option).unwrap() > 0);
         for size in [4096, 12_345, 1 << 20, 0] {
-            assert_eq!(socket.set_option(SOL_SOCKET, option, size), Ok(()), "size {size}");
+            assert_eq!(
+                socket.set_option(SOL_SOCKET, option, size),
+                Ok(()),
+                "size {size}"
+            );
             assert_eq!(socket.option(SOL_SOCKET, option), Ok(size));
         }
     }
@@ -151,10 +179,21 @@ fn keep_alive_numbers_are_read_back() {
     differs_under_wine("does not know TCP_KEEPCNT", || {
         let socket = tcp();
         for (option, value) in [(TCP_KEEPIDLE, 30), (TCP_KEEPINTVL, 5), (TCP_KEEPCNT, 4)] {
-            assert_eq!(socket.set_option(IPPROTO_TCP, option, value), Ok(()), "option {option}");
-            assert_eq!(socket.option(IPPROTO_TCP, option), Ok(value), "option {option}");
+            assert_eq!(
+                socket.set_option(IPPROTO_TCP, option, value),
+                Ok(()),
+                "option {option}"
+            );
+            assert_eq!(
+                socket.option(IPPROTO_TCP, option),
+                Ok(value),
+                "option {option}"
+            );
         }
-        assert_eq!(socket.set_option(IPPROTO_TCP, TCP_KEEPCNT, 256), Err(WSAEINVAL));
+        assert_eq!(
+            socket.set_option(IPPROTO_TCP, TCP_KEEPCNT, 256),
+            Err(WSAEINVAL)
+        );
         assert_eq!(socket.option(IPPROTO_TCP, TCP_KEEPCNT), Ok(4));
     });
 }
@@ -198,7 +237,11 @@ fn linger_keeps_its_fields() {
         let socket = tcp();
         for value in [0x100, 3 << 16 | 0x100, 0xFFFF << 16] {
             assert_eq!(socket.set_option(SOL_SOCKET, SO_LINGER, value), Ok(()));
-            assert_eq!(socket.option(SOL_SOCKET, SO_LINGER), Ok(value), "value {value:#x}");
+            assert_eq!(
+                socket.option(SOL_SOCKET, SO_LINGER),
+                Ok(value),
+                "value {value:#x}"
+            );
         }
     });
 }
@@ -234,7 +277,10 @@ fn debug_and_error_are_stored() {
 #[test]
 fn exclusive_and_reuse_exclude_each_other() {
     let _watch = watch();
-    for (first, second) in [(SO_REUSEADDR, SO_EXCLUSIVEADDRUSE), (SO_EXCLUSIVEADDRUSE, SO_REUSEADDR)] {
+    for (first, second) in [
+        (SO_REUSEADDR, SO_EXCLUSIVEADDRUSE),
+        (SO_EXCLUSIVEADDRUSE, SO_REUSEADDR),
+    ] {
         let socket = tcp();
         assert_eq!(socket.set_option(SOL_SOCKET, first, 1), Ok(()));
         assert_eq!(socket.set_option(SOL_SOCKET, second, 1), Err(WSAEINVAL));
@@ -250,7 +296,11 @@ fn read_only_options() {
     let _watch = watch();
     let socket = tcp();
     for option in [SO_ACCEPTCONN, SO_TYPE] {
-        assert_eq!(socket.set_option(SOL_SOCKET, option, 1), Err(WSAENOPROTOOPT), "option {option:#x}");
+        assert_eq!(
+            socket.set_option(SOL_SOCKET, option, 1),
+            Err(WSAENOPROTOOPT),
+            "option {option:#x}"
+        );
     }
 }
 
@@ -292,7 +342,10 @@ fn assert_v6only_can_be_changed_until_bind(family: Family) {
         assert_eq!(socket.option(IPPROTO_IPV6, IPV6_V6ONLY), Ok(value));
     }
     assert_eq!(socket.bind(&family.loopback(0)), Ok(()));
-    assert_eq!(socket.set_option(IPPROTO_IPV6, IPV6_V6ONLY, 0), Err(WSAEINVAL));
+    assert_eq!(
+        socket.set_option(IPPROTO_IPV6, IPV6_V6ONLY, 0),
+        Err(WSAEINVAL)
+    );
     assert_eq!(socket.option(IPPROTO_IPV6, IPV6_V6ONLY), Ok(1));
 }
 
@@ -303,8 +356,16 @@ fn unsupported_options_are_refused() {
     let _watch = watch();
     differs_under_wine("answers WSAENOPROTOOPT", || {
         for option in [SO_RCVLOWAT, SO_SNDLOWAT, SO_USELOOPBACK] {
-            assert_eq!(tcp().option(SOL_SOCKET, option), Err(WSAEINVAL), "option {option:#x}");
-            assert_eq!(tcp().set_option(SOL_SOCKET, option, 1), Err(WSAEINVAL), "option {option:#x}");
+            assert_eq!(
+                tcp().option(SOL_SOCKET, option),
+                Err(WSAEINVAL),
+                "option {option:#x}"
+            );
+            assert_eq!(
+                tcp().set_option(SOL_SOCKET, option, 1),
+                Err(WSAEINVAL),
+                "option {option:#x}"
+            );
         }
     });
 }
@@ -317,11 +378,17 @@ fn conditional_accept_can_be_changed_until_listen() {
     differs_under_wine("does not know it", || {
         let socket = Socket::bound(Family::V4);
         for value in [1, 0] {
-            assert_eq!(socket.set_option(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, value), Ok(()));
+            assert_eq!(
+                socket.set_option(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, value),
+                Ok(())
+            );
             assert_eq!(socket.option(SOL_SOCKET, SO_CONDITIONAL_ACCEPT), Ok(value));
         }
         assert_eq!(socket.listen(1), Ok(()));
-        assert_eq!(socket.set_option(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1), Err(WSAEINVAL));
+        assert_eq!(
+            socket.set_option(SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1),
+            Err(WSAEINVAL)
+        );
     });
 }
 
@@ -332,10 +399,17 @@ fn unknown_options_and_levels() {
     let _watch = watch();
     let socket = tcp();
     assert_eq!(socket.option(SOL_SOCKET, 0x7777), Err(WSAENOPROTOOPT));
-    assert_eq!(socket.set_option(SOL_SOCKET, 0x7777, 1), Err(WSAENOPROTOOPT));
+    assert_eq!(
+        socket.set_option(SOL_SOCKET, 0x7777, 1),
+        Err(WSAENOPROTOOPT)
+    );
     for level in [-1, 0x8000, 0x800, 0x1234_FFFF] {
         assert_eq!(socket.option(level, 1), Err(WSAEINVAL), "level {level:#x}");
-        assert_eq!(socket.set_option(level, 1, 1), Err(WSAEINVAL), "level {level:#x}");
+        assert_eq!(
+            socket.set_option(level, 1, 1),
+            Err(WSAEINVAL),
+            "level {level:#x}"
+        );
     }
 }
 
@@ -364,9 +438,18 @@ fn open_type_is_per_thread() {
     startup();
     let nobody = Raw(INVALID_SOCKET);
     assert_eq!(nobody.option(SOL_SOCKET, SO_OPENTYPE), Ok(0));
-    assert_eq!(nobody.set_option(SOL_SOCKET, SO_OPENTYPE, SO_SYNCHRONOUS_NONALERT as i32), Ok(()));
-    assert_eq!(nobody.option(SOL_SOCKET, SO_OPENTYPE), Ok(SO_SYNCHRONOUS_NONALERT as i32));
-    assert_eq!(spawn(move || nobody.option(SOL_SOCKET, SO_OPENTYPE)).join(), Ok(0));
+    assert_eq!(
+        nobody.set_option(SOL_SOCKET, SO_OPENTYPE, SO_SYNCHRONOUS_NONALERT as i32),
+        Ok(())
+    );
+    assert_eq!(
+        nobody.option(SOL_SOCKET, SO_OPENTYPE),
+        Ok(SO_SYNCHRONOUS_NONALERT as i32)
+    );
+    assert_eq!(
+        spawn(move || nobody.option(SOL_SOCKET, SO_OPENTYPE)).join(),
+        Ok(0)
+    );
 }
 
 /// SO_PROTOCOL_INFO describes the socket's protocol; too little room tells how much is needed.
@@ -381,7 +464,10 @@ fn protocol_information() {
     ];
     for (option, size) in sizes {
         let mut value = vec![0u8; size];
-        assert_eq!(socket.option_bytes(SOL_SOCKET, option, &mut value), Ok(size as i32));
+        assert_eq!(
+            socket.option_bytes(SOL_SOCKET, option, &mut value),
+            Ok(size as i32)
+        );
         let mut len = size as i32 - 1;
         // SAFETY: `value` has room for more than `len` bytes.
         let result =
@@ -393,11 +479,20 @@ fn protocol_information() {
     let mut len = size_of::<WSAPROTOCOL_INFOW>() as i32;
     // SAFETY: `info` has room for `len` bytes.
     let result = unsafe {
-        getsockopt(socket.0, SOL_SOCKET, SO_PROTOCOL_INFOW, (&raw mut info).cast(), &mut len)
+        getsockopt(
+            socket.0,
+            SOL_SOCKET,
+            SO_PROTOCOL_INFOW,
+            (&raw mut info).cast(),
+            &mut len,
+        )
     };
     assert_eq!(check(result), Ok(()));
     assert_eq!(info.iAddressFamily, AF_INET.into());
-    assert_eq!((info.iSocketType, info.iProtocol), (SOCK_STREAM, IPPROTO_TCP));
+    assert_eq!(
+        (info.iSocketType, info.iProtocol),
+        (SOCK_STREAM, IPPROTO_TCP)
+    );
     assert_eq!((info.iMaxSockAddr, info.iMinSockAddr), (16, 16));
     assert_ne!(info.dwServiceFlags1 & XP1_IFS_HANDLES, 0);
 }
@@ -408,8 +503,7 @@ fn protocol_information() {
 fn get(socket: Raw, level: i32, option: i32, len: i32) -> (Result<(), WSA_ERROR>, i32, [u8; 8]) {
     let (mut value, mut reported) = ([0xAA; 8], len);
     // SAFETY: no test here asks for more than the eight bytes there are.
-    let result =
-        unsafe { getsockopt(socket.0, level, option, value.as_mut_ptr(), &mut reported) };
+    let result = unsafe { getsockopt(socket.0, level, option, value.as_mut_ptr(), &mut reported) };
     (check(result), reported, value)
 }
 
@@ -428,17 +522,29 @@ fn lengths_of_truth_values() {
     for (level, option) in BOOLS {
         let socket = tcp();
         for len in [1, 2, 4, 8] {
-            assert_eq!(set(*socket, level, option, 0x12, len), Ok(()), "{option:#x}, {len}");
+            assert_eq!(
+                set(*socket, level, option, 0x12, len),
+                Ok(()),
+                "{option:#x}, {len}"
+            );
             let expected = match len {
                 1 => (Ok(()), 1, [1, 0xAA]),
                 2 => (Ok(()), 1, [1, 0]),
                 _ => (Ok(()), 4, [1, 0]),
             };
             let (answer, reported, value) = get(*socket, level, option, len);
-            assert_eq!((answer, reported, [value[0], value[1]]), expected, "{option:#x}, {len}");
+            assert_eq!(
+                (answer, reported, [value[0], value[1]]),
+                expected,
+                "{option:#x}, {len}"
+            );
         }
         assert_eq!(set(*socket, level, option, 0, 0), Ok(()), "{option:#x}");
-        assert_eq!(get(*socket, level, option, 0).0, Err(WSAEFAULT), "{option:#x}");
+        assert_eq!(
+            get(*socket, level, option, 0).0,
+            Err(WSAEFAULT),
+            "{option:#x}"
+        );
     }
 }
 
@@ -451,15 +557,27 @@ fn lengths_of_byte_options() {
         for (level, option) in BYTES {
             let socket = Socket::tcp(Family::V6);
             for len in [1, 2, 4, 8] {
-                assert_eq!(set(*socket, level, option, 1, len), Ok(()), "{option:#x}, {len}");
+                assert_eq!(
+                    set(*socket, level, option, 1, len),
+                    Ok(()),
+                    "{option:#x}, {len}"
+                );
                 let (answer, reported, value) = get(*socket, level, option, len);
                 assert_eq!((answer, reported), (Ok(()), 1), "{option:#x}, {len}");
                 assert_eq!(value[..2], [1, 0xAA], "{option:#x}, {len}");
             }
             assert_eq!(set(*socket, level, option, 0x100, 4), Ok(()), "{option:#x}");
             assert_eq!(get(*socket, level, option, 4).2[0], 0, "{option:#x}");
-            assert_eq!(set(*socket, level, option, 1, 0), Err(WSAEFAULT), "{option:#x}");
-            assert_eq!(get(*socket, level, option, 0).0, Err(WSAEFAULT), "{option:#x}");
+            assert_eq!(
+                set(*socket, level, option, 1, 0),
+                Err(WSAEFAULT),
+                "{option:#x}"
+            );
+            assert_eq!(
+                get(*socket, level, option, 0).0,
+                Err(WSAEFAULT),
+                "{option:#x}"
+            );
         }
     });
 }
@@ -472,10 +590,17 @@ fn lengths_of_numbers() {
     let socket = tcp();
     for option in [SO_LINGER, SO_RCVBUF, SO_SNDBUF] {
         for len in [1, 2] {
-            assert_eq!(set(*socket, SOL_SOCKET, option, 1, len), Err(WSAEFAULT), "{option:#x}");
+            assert_eq!(
+                set(*socket, SOL_SOCKET, option, 1, len),
+                Err(WSAEFAULT),
+                "{option:#x}"
+            );
             let (answer, reported, value) = get(*socket, SOL_SOCKET, option, len);
             assert_eq!((answer, reported), (Err(WSAEFAULT), len), "{option:#x}");
-            assert!(value[..len as usize].iter().all(|&byte| byte == 0), "{option:#x}");
+            assert!(
+                value[..len as usize].iter().all(|&byte| byte == 0),
+                "{option:#x}"
+            );
         }
         assert_eq!(get(*socket, SOL_SOCKET, option, 8).1, 4, "{option:#x}");
     }
@@ -489,12 +614,24 @@ fn lengths_of_time_outs() {
     let socket = tcp();
     for option in [SO_RCVTIMEO, SO_SNDTIMEO, SO_OPENTYPE] {
         for len in [1, 2] {
-            assert_eq!(set(*socket, SOL_SOCKET, option, 1, len), Err(WSAEFAULT), "{option:#x}");
+            assert_eq!(
+                set(*socket, SOL_SOCKET, option, 1, len),
+                Err(WSAEFAULT),
+                "{option:#x}"
+            );
             let (answer, reported, value) = get(*socket, SOL_SOCKET, option, len);
-            assert_eq!((answer, reported, value[0]), (Err(WSAEFAULT), len, 0xAA), "{option:#x}");
+            assert_eq!(
+                (answer, reported, value[0]),
+                (Err(WSAEFAULT), len, 0xAA),
+                "{option:#x}"
+            );
         }
         assert_eq!(get(*socket, SOL_SOCKET, option, 8).1, 4, "{option:#x}");
-        assert_eq!(get(*socket, SOL_SOCKET, option, 0).0, Err(WSAEFAULT), "{option:#x}");
+        assert_eq!(
+            get(*socket, SOL_SOCKET, option, 0).0,
+            Err(WSAEFAULT),
+            "{option:#x}"
+        );
     }
 }
 
@@ -506,12 +643,20 @@ fn negative_lengths() {
     let _watch = watch();
     let socket = tcp();
     for option in [SO_OOBINLINE, SO_RCVBUF, SO_RCVTIMEO, SO_LINGER] {
-        assert_eq!(set(*socket, SOL_SOCKET, option, 0, -1), Ok(()), "{option:#x}");
+        assert_eq!(
+            set(*socket, SOL_SOCKET, option, 0, -1),
+            Ok(()),
+            "{option:#x}"
+        );
         let (answer, reported, _) = get(*socket, SOL_SOCKET, option, -1);
         assert_eq!((answer, reported), (Err(WSAEFAULT), -1), "{option:#x}");
     }
     for (level, option) in BYTES {
-        assert_eq!(set(*socket, level, option, 0, -1), Err(WSAENOBUFS), "{option:#x}");
+        assert_eq!(
+            set(*socket, level, option, 0, -1),
+            Err(WSAENOBUFS),
+            "{option:#x}"
+        );
     }
     assert_eq!(get(*socket, SOL_SOCKET, SO_OPENTYPE, -1).0, Ok(()));
 }
@@ -547,7 +692,10 @@ fn ioctl(socket: Raw, code: u32, input: &[u8], request: Option<&Request>) -> (An
         )
     };
     let answer = answer(result, returned);
-    (request.map_or(answer, |request| request.note(answer)), returned)
+    (
+        request.map_or(answer, |request| request.note(answer)),
+        returned,
+    )
 }
 
 /// FIONBIO by WSAIoctl does what ioctlsocket does; a short input is WSAEFAULT.
@@ -559,7 +707,10 @@ fn fionbio_by_wsa_ioctl() {
     let (answer, _) = ioctl(*pair.server, FIONBIO as u32, &1u32.to_ne_bytes(), None);
     assert!(matches!(answer, Ok(Started::Done(_))), "{answer:?}");
     assert_eq!(pair.server.recv(&mut [0; 1]), Err(WSAEWOULDBLOCK));
-    assert_eq!(ioctl(*pair.server, FIONBIO as u32, &[0; 2], None).0, Err(WSAEFAULT));
+    assert_eq!(
+        ioctl(*pair.server, FIONBIO as u32, &[0; 2], None).0,
+        Err(WSAEFAULT)
+    );
 }
 
 /// FIONREAD by WSAIoctl answers four bytes.
@@ -570,7 +721,10 @@ fn fionread_by_wsa_ioctl() {
     let pair = connected_pair(Family::V4);
     pair.client.send_all(b"abc");
     pair.server.until_unread(3);
-    assert_eq!(ioctl(*pair.server, FIONREAD as u32, &[], None), (done(4), 4));
+    assert_eq!(
+        ioctl(*pair.server, FIONREAD as u32, &[], None),
+        (done(4), 4)
+    );
 }
 
 /// SIO_KEEPALIVE_VALS switches SO_KEEPALIVE; a short input is WSAEFAULT.
@@ -580,14 +734,23 @@ fn keep_alive_values() {
     let _watch = watch();
     let socket = tcp();
     let values = |onoff: u32, time: u32, interval: u32| {
-        [onoff, time, interval].iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<_>>()
+        [onoff, time, interval]
+            .iter()
+            .flat_map(|value| value.to_ne_bytes())
+            .collect::<Vec<_>>()
     };
     for (onoff, time, interval) in [(1, 10_000, 1_500), (0, 0, 0), (1, 0, 0), (1, 1, 1)] {
         let input = values(onoff, time, interval);
         let (answer, _) = ioctl(*socket, SIO_KEEPALIVE_VALS, &input, None);
-        assert!(matches!(answer, Ok(Started::Done(_))), "{onoff} {time} {interval}: {answer:?}");
+        assert!(
+            matches!(answer, Ok(Started::Done(_))),
+            "{onoff} {time} {interval}: {answer:?}"
+        );
     }
-    assert_eq!(ioctl(*socket, SIO_KEEPALIVE_VALS, &[0; 8], None).0, Err(WSAEFAULT));
+    assert_eq!(
+        ioctl(*socket, SIO_KEEPALIVE_VALS, &[0; 8], None).0,
+        Err(WSAEFAULT)
+    );
 }
 
 /// As above: onoff shows in SO_KEEPALIVE.
@@ -608,7 +771,10 @@ fn keep_alive_values_switch_so_keepalive() {
 #[test]
 fn unknown_codes_are_refused() {
     let _watch = watch();
-    assert_eq!(ioctl(*tcp(), 0x1234_5678, &[], None), (Err(WSAEOPNOTSUPP), 0));
+    assert_eq!(
+        ioctl(*tcp(), 0x1234_5678, &[], None),
+        (Err(WSAEOPNOTSUPP), 0)
+    );
 }
 
 /// With an OVERLAPPED an unknown code pends and then fails: ERROR_NOT_SUPPORTED at the port.
@@ -633,7 +799,10 @@ fn immediate_codes_are_announced_when_overlapped() {
     let pair = connected_pair(Family::V4);
     let port = port_of(*pair.server, KEY);
     let request = Request::new(0);
-    assert_eq!(ioctl(*pair.server, FIONREAD as u32, &[], Some(&request)), (done(4), 4));
+    assert_eq!(
+        ioctl(*pair.server, FIONREAD as u32, &[], Some(&request)),
+        (done(4), 4)
+    );
     assert_eq!(next(&port), request.success(KEY, 0));
 }
 
@@ -718,5 +887,8 @@ fn base_handle_is_the_socket() {
             None,
         )
     };
-    assert_eq!((check(result), base, returned as usize), (Ok(()), socket.0, size_of::<SOCKET>()));
+    assert_eq!(
+        (check(result), base, returned as usize),
+        (Ok(()), socket.0, size_of::<SOCKET>())
+    );
 }

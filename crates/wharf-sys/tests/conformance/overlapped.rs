@@ -7,7 +7,7 @@ use wharf_sys::*;
 use crate::harness::*;
 use crate::tcp::*;
 
-const KEY: usize = 0x4B45_59;
+const KEY: usize = 0x22;
 
 /// Low bit of hEvent: signal the event, queue no packet.
 fn without_packet(event: &Event) -> HANDLE {
@@ -100,7 +100,15 @@ fn byte_count_is_written_only_when_done_at_once() {
         let mut flags = 0;
         // SAFETY: `request` outlives its operation; the rest is needed during the call.
         let result = unsafe {
-            WSARecv(socket.0, &request.wsabuf(), 1, received, &mut flags, request.overlapped(), None)
+            WSARecv(
+                socket.0,
+                &request.wsabuf(),
+                1,
+                received,
+                &mut flags,
+                request.overlapped(),
+                None,
+            )
         };
         request.note(answer(result, *received))
     };
@@ -118,7 +126,10 @@ fn byte_count_is_written_only_when_done_at_once() {
     assert_eq!(received, 2);
 
     received = 77;
-    assert_eq!(receive(*Socket::tcp(Family::V4), &request, &mut received), Err(WSAENOTCONN));
+    assert_eq!(
+        receive(*Socket::tcp(Family::V4), &request, &mut received),
+        Err(WSAENOTCONN)
+    );
     assert_eq!(received, 77);
 }
 
@@ -133,13 +144,29 @@ fn byte_count_may_be_null_with_an_overlapped() {
     let mut flags = 0;
     // SAFETY: the requests outlive their operations.
     let sent = unsafe {
-        WSASend(pair.client.0, &send.wsabuf(), 1, null_mut(), 0, send.overlapped(), None)
+        WSASend(
+            pair.client.0,
+            &send.wsabuf(),
+            1,
+            null_mut(),
+            0,
+            send.overlapped(),
+            None,
+        )
     };
     assert_eq!(send.note(answer(sent, 3)), done(3));
     pair.server.until_unread(3);
     // SAFETY: as above.
     let received = unsafe {
-        WSARecv(pair.server.0, &receive.wsabuf(), 1, null_mut(), &mut flags, receive.overlapped(), None)
+        WSARecv(
+            pair.server.0,
+            &receive.wsabuf(),
+            1,
+            null_mut(),
+            &mut flags,
+            receive.overlapped(),
+            None,
+        )
     };
     assert_eq!(receive.note(answer(received, 3)), done(3));
     assert_eq!(receive.received(), b"abc");
@@ -157,11 +184,29 @@ fn byte_count_may_not_be_null_without_an_overlapped() {
         let mut flags = 0;
         // SAFETY: the buffer is alive; null is what is tested.
         let received = unsafe {
-            WSARecv(pair.server.0, &memory.wsabuf(), 1, null_mut(), &mut flags, null_mut(), None)
+            WSARecv(
+                pair.server.0,
+                &memory.wsabuf(),
+                1,
+                null_mut(),
+                &mut flags,
+                null_mut(),
+                None,
+            )
         };
         assert_eq!(check(received), Err(WSAEFAULT));
         // SAFETY: as above.
-        let sent = unsafe { WSASend(pair.server.0, &memory.wsabuf(), 1, null_mut(), 0, null_mut(), None) };
+        let sent = unsafe {
+            WSASend(
+                pair.server.0,
+                &memory.wsabuf(),
+                1,
+                null_mut(),
+                0,
+                null_mut(),
+                None,
+            )
+        };
         assert_eq!(check(sent), Err(WSAEFAULT));
         assert_eq!(pair.server.recv_exact(3), b"abc");
     });
@@ -179,7 +224,15 @@ fn receive_without_flags_pointer_is_refused() {
     // SAFETY: the request outlives the call; null is what is tested.
     let result = unsafe {
         let buffer = request.wsabuf();
-        WSARecv(pair.server.0, &buffer, 1, &mut received, null_mut(), request.overlapped(), None)
+        WSARecv(
+            pair.server.0,
+            &buffer,
+            1,
+            &mut received,
+            null_mut(),
+            request.overlapped(),
+            None,
+        )
     };
     assert_eq!(request.note(answer(result, received)), Err(WSAEFAULT));
     assert_quiet(&port);
@@ -195,12 +248,23 @@ fn receive_without_buffers_is_refused() {
         let port = port_of(*pair.server, KEY);
         pair.client.send_all(b"x");
         let request = Request::new(16);
-        assert_eq!(pair.server.receive_into(&[], 0, &request, None), Err(WSAEINVAL));
+        assert_eq!(
+            pair.server.receive_into(&[], 0, &request, None),
+            Err(WSAEINVAL)
+        );
         let (mut received, mut flags) = (0, 0);
         // SAFETY: the request outlives the call; null is what is tested.
         let result = unsafe {
             let overlapped = request.overlapped();
-            WSARecv(pair.server.0, ptr::null(), 0, &mut received, &mut flags, overlapped, None)
+            WSARecv(
+                pair.server.0,
+                ptr::null(),
+                0,
+                &mut received,
+                &mut flags,
+                overlapped,
+                None,
+            )
         };
         assert_eq!(request.note(answer(result, received)), Err(WSAEINVAL));
         assert_quiet(&port);
@@ -219,12 +283,28 @@ fn null_buffer_array_is_refused() {
     // SAFETY: the request outlives the call; null is what is tested.
     let received = unsafe {
         let overlapped = request.overlapped();
-        WSARecv(pair.server.0, ptr::null(), 1, &mut transferred, &mut flags, overlapped, None)
+        WSARecv(
+            pair.server.0,
+            ptr::null(),
+            1,
+            &mut transferred,
+            &mut flags,
+            overlapped,
+            None,
+        )
     };
     assert_eq!(request.note(answer(received, transferred)), Err(WSAEFAULT));
     // SAFETY: as above.
     let sent = unsafe {
-        WSASend(pair.server.0, ptr::null(), 1, &mut transferred, 0, request.overlapped(), None)
+        WSASend(
+            pair.server.0,
+            ptr::null(),
+            1,
+            &mut transferred,
+            0,
+            request.overlapped(),
+            None,
+        )
     };
     assert_eq!(request.note(answer(sent, transferred)), Err(WSAEFAULT));
     assert_quiet(&port);
@@ -258,7 +338,15 @@ fn without_overlapped_the_call_is_synchronous() {
         // SAFETY: all pointers are valid during the call.
         let result = unsafe {
             let buffer = memory.wsabuf();
-            WSARecv(pair.server.0, &buffer, 1, &mut received, &mut flags, null_mut(), ROUTINE)
+            WSARecv(
+                pair.server.0,
+                &buffer,
+                1,
+                &mut received,
+                &mut flags,
+                null_mut(),
+                ROUTINE,
+            )
         };
         assert_eq!((check(result), received, flags), (Ok(()), 3, 0));
         assert_eq!(&memory.buffer()[..3], b"abc");
@@ -278,13 +366,19 @@ fn receive_scatters_in_array_order() {
     pair.server.until_unread(6);
     let request = Request::from_data(b"----------");
     let pieces = request.pieces(&[1, 3, 0, 4]);
-    assert_eq!(pair.server.receive_into(&pieces, 0, &request, None), done(6));
+    assert_eq!(
+        pair.server.receive_into(&pieces, 0, &request, None),
+        done(6)
+    );
     assert_eq!(request.buffer(), b"abcdef----");
 
     let backwards: Vec<_> = request.pieces(&[2, 2]).into_iter().rev().collect();
     pair.client.send_all(b"wxyz");
     pair.server.until_unread(4);
-    assert_eq!(pair.server.receive_into(&backwards, 0, &request, None), done(4));
+    assert_eq!(
+        pair.server.receive_into(&backwards, 0, &request, None),
+        done(4)
+    );
     assert_eq!(request.buffer(), b"yzwxef----");
 }
 
@@ -296,8 +390,14 @@ fn buffer_array_is_captured_by_the_call() {
     let pair = connected_pair(Family::V4);
     let request = Request::from_data(b"--------");
     let mut pieces = request.pieces(&[3, 3]);
-    assert_eq!(pair.server.receive_into(&pieces, 0, &request, None), PENDING);
-    pieces.fill(WSABUF { len: 1, buf: null_mut() });
+    assert_eq!(
+        pair.server.receive_into(&pieces, 0, &request, None),
+        PENDING
+    );
+    pieces.fill(WSABUF {
+        len: 1,
+        buf: null_mut(),
+    });
     pair.client.send_all(b"abcde");
     request.until_finished();
     assert_eq!(request.buffer(), b"abcde---");
@@ -328,9 +428,15 @@ fn thousands_of_buffers_are_one_operation() {
         let send = Request::from_data(&data);
         let receive = Request::new(COUNT);
         let pieces = receive.pieces(&[1; COUNT]);
-        let started = pair.server.receive_into(&pieces, MSG_WAITALL, &receive, None);
+        let started = pair
+            .server
+            .receive_into(&pieces, MSG_WAITALL, &receive, None);
         assert_eq!(started, PENDING);
-        assert_eq!(pair.client.send_from(&send.pieces(&[1; COUNT]), 0, &send, None), done(COUNT as u32));
+        assert_eq!(
+            pair.client
+                .send_from(&send.pieces(&[1; COUNT]), 0, &send, None),
+            done(COUNT as u32)
+        );
         receive.until_finished();
         assert_eq!(receive.received(), data);
     });
@@ -371,7 +477,10 @@ fn later_receive_waits_behind_an_earlier_one() {
     assert!(second_answer.is_ok());
     assert_eq!(next(&port), first.success(KEY, 3));
     assert_eq!(next(&port), second.success(KEY, 3));
-    assert_eq!((first.received(), second.received()), (&b"abc"[..], &b"def"[..]));
+    assert_eq!(
+        (first.received(), second.received()),
+        (&b"abc"[..], &b"def"[..])
+    );
 }
 
 /// Sends of one socket go out in the order of the calls, also while the send buffer is full; each completes
@@ -390,7 +499,10 @@ fn sends_go_out_in_posting_order() {
     }
     for number in 0..requests.len() {
         let received = pair.client.recv_exact(CLOG);
-        assert!(received.iter().all(|&byte| byte == number as u8), "send {number} is mixed up");
+        assert!(
+            received.iter().all(|&byte| byte == number as u8),
+            "send {number} is mixed up"
+        );
     }
     for request in &requests {
         assert_eq!(next(&port), request.success(KEY, CLOG as u32));
@@ -510,7 +622,10 @@ fn waitall_receive_holds_back_the_next() {
         pair.client.send_all(b"cdef");
         assert_eq!(next(&port), whole.success(KEY, 4));
         assert_eq!(next(&port), rest.success(KEY, 2));
-        assert_eq!((whole.received(), rest.received()), (&b"abcd"[..], &b"ef"[..]));
+        assert_eq!(
+            (whole.received(), rest.received()),
+            (&b"abcd"[..], &b"ef"[..])
+        );
     });
 }
 
@@ -543,7 +658,10 @@ fn waitall_is_refused_where_it_cannot_hold() {
             assert_eq!(answer, Err(WSAEOPNOTSUPP), "beside flag {other:#x}");
         }
         pair.server.set_non_blocking(true);
-        assert_eq!(pair.server.receive_flags(&request, MSG_WAITALL), Err(WSAEOPNOTSUPP));
+        assert_eq!(
+            pair.server.receive_flags(&request, MSG_WAITALL),
+            Err(WSAEOPNOTSUPP)
+        );
         assert_quiet(&port);
     });
 }
@@ -573,7 +691,10 @@ fn unknown_receive_flags_are_refused() {
         let port = port_of(*pair.server, KEY);
         let request = Request::new(4);
         for flags in [0x40, 0x0080_0000, i32::MIN] {
-            assert_eq!(pair.server.receive_flags(&request, flags), Err(WSAEOPNOTSUPP));
+            assert_eq!(
+                pair.server.receive_flags(&request, flags),
+                Err(WSAEOPNOTSUPP)
+            );
         }
         assert_quiet(&port);
     });
@@ -586,7 +707,10 @@ fn push_immediate_is_a_hint() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
     let request = Request::new(4);
-    assert_eq!(pair.server.receive_flags(&request, MSG_PUSH_IMMEDIATE), PENDING);
+    assert_eq!(
+        pair.server.receive_flags(&request, MSG_PUSH_IMMEDIATE),
+        PENDING
+    );
     pair.client.send_all(b"abc");
     request.until_finished();
     assert_eq!(request.received(), b"abc");
@@ -601,7 +725,9 @@ fn partial_send_is_refused() {
         let pair = connected_pair(Family::V4);
         let port = port_of(*pair.server, KEY);
         let request = Request::from_data(b"abc");
-        let answer = pair.server.send_from(&[request.wsabuf()], MSG_PARTIAL, &request, None);
+        let answer = pair
+            .server
+            .send_from(&[request.wsabuf()], MSG_PARTIAL, &request, None);
         assert_eq!(answer, Err(WSAEOPNOTSUPP));
         assert_quiet(&port);
     });
@@ -615,7 +741,9 @@ fn urgent_byte_travels_beside_the_stream() {
     let pair = connected_pair(Family::V4);
     let port = port_of(*pair.server, KEY);
     let send = Request::from_data(b"ab!");
-    let answer = pair.client.send_from(&[send.wsabuf()], MSG_OOB as u32, &send, None);
+    let answer = pair
+        .client
+        .send_from(&[send.wsabuf()], MSG_OOB as u32, &send, None);
     assert_eq!(answer, done(3));
     let urgent = Request::new(4);
     assert!(pair.server.receive_flags(&urgent, MSG_OOB).is_ok());
@@ -638,7 +766,15 @@ fn flags_come_back_cleared() {
     let result = unsafe {
         let buffer = request.wsabuf();
         let overlapped = request.overlapped();
-        WSARecv(pair.server.0, &buffer, 1, &mut received, &mut flags, overlapped, None)
+        WSARecv(
+            pair.server.0,
+            &buffer,
+            1,
+            &mut received,
+            &mut flags,
+            overlapped,
+            None,
+        )
     };
     assert_eq!(request.note(answer(result, received)), done(3));
     assert_eq!(flags & MSG_PARTIAL, 0);
@@ -682,7 +818,10 @@ fn reset_fails_the_pending_receive() {
         pair.client.reset();
         assert_eq!(next(&port), request.failure(KEY, ERROR_NETNAME_DELETED));
         assert!(request.has_status(STATUS_CONNECTION_RESET));
-        assert_eq!(request.result(pair.server.handle(), false), Err(ERROR_NETNAME_DELETED));
+        assert_eq!(
+            request.result(pair.server.handle(), false),
+            Err(ERROR_NETNAME_DELETED)
+        );
         assert_eq!(pair.server.result(&request, false), Err(WSAECONNRESET));
         assert_quiet(&port);
     }
@@ -736,7 +875,10 @@ fn sends_after_a_reset_are_refused() {
     pair.client.reset();
     assert_eq!(next(&port), pending.failure(KEY, ERROR_NETNAME_DELETED));
     for _ in 0..3 {
-        assert_eq!(pair.server.send_request(&Request::from_data(b"x")), Err(WSAECONNRESET));
+        assert_eq!(
+            pair.server.send_request(&Request::from_data(b"x")),
+            Err(WSAECONNRESET)
+        );
     }
     assert_quiet(&port);
 }
@@ -751,7 +893,10 @@ fn reset_fails_the_pending_send() {
     let pending = requests.last().unwrap();
     pair.client.reset();
     pending.until_finished();
-    assert_eq!(pending.result(pair.server.handle(), false), Err(ERROR_NETNAME_DELETED));
+    assert_eq!(
+        pending.result(pair.server.handle(), false),
+        Err(ERROR_NETNAME_DELETED)
+    );
     assert_eq!(pair.server.result(pending, false), Err(WSAECONNRESET));
 }
 
@@ -767,7 +912,10 @@ fn unconnected_sockets_refuse_transfers() {
         let connecting = unanswering.connecting();
         for socket in [*listener.socket, *bound, *connecting] {
             assert_eq!(socket.receive(&Request::new(4)), Err(WSAENOTCONN));
-            assert_eq!(socket.send_request(&Request::from_data(b"x")), Err(WSAENOTCONN));
+            assert_eq!(
+                socket.send_request(&Request::from_data(b"x")),
+                Err(WSAENOTCONN)
+            );
         }
     });
 }
@@ -796,7 +944,10 @@ fn shutdown_send_refuses_sends() {
     let pair = connected_pair(Family::V4);
     let port = port_of(*pair.server, KEY);
     assert_eq!(pair.server.shutdown(SD_SEND), Ok(()));
-    assert_eq!(pair.server.send_request(&Request::from_data(b"x")), Err(WSAESHUTDOWN));
+    assert_eq!(
+        pair.server.send_request(&Request::from_data(b"x")),
+        Err(WSAESHUTDOWN)
+    );
     assert_quiet(&port);
     let request = Request::new(4);
     assert_eq!(pair.server.receive(&request), PENDING);
@@ -813,7 +964,10 @@ fn shutdown_send_follows_the_pending_sends() {
     let port = port_of(*pair.server, KEY);
     let requests = clog(*pair.server);
     assert_eq!(pair.server.shutdown(SD_SEND), Ok(()));
-    assert_eq!(pair.client.recv_exact(requests.len() * CLOG).last(), Some(&(requests.len() as u8 - 1)));
+    assert_eq!(
+        pair.client.recv_exact(requests.len() * CLOG).last(),
+        Some(&(requests.len() as u8 - 1))
+    );
     assert_eq!(pair.client.recv(&mut [0; 1]), Ok(0));
     for request in &requests {
         assert_eq!(next(&port), request.success(KEY, CLOG as u32));
@@ -869,7 +1023,8 @@ fn pending_call_writes_only_internal() {
     request.until_finished();
     assert_eq!((request.internal(), request.internal_high()), (0, 3));
     // SAFETY: the request is finished; all members of the union are plain data.
-    assert_eq!(unsafe { (*request.overlapped()).Anonymous.Pointer } as usize, usize::MAX);
+    let result = unsafe { (*request.overlapped()).Anonymous.Pointer };
+    assert_eq!(result as usize, usize::MAX);
 }
 
 /// The status in Internal is zero-extended to pointer size.
@@ -940,7 +1095,11 @@ fn skip_mode_is_permanent() {
     let skip = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
     assert_eq!(pair.server.set_notification_modes(skip), Ok(()));
     assert_eq!(pair.server.set_notification_modes(0), Ok(()));
-    assert_eq!(pair.server.set_notification_modes(FILE_SKIP_SET_EVENT_ON_HANDLE), Ok(()));
+    assert_eq!(
+        pair.server
+            .set_notification_modes(FILE_SKIP_SET_EVENT_ON_HANDLE),
+        Ok(())
+    );
     let port = port_of(*pair.server, KEY);
     assert_eq!(pair.server.send_request(&Request::from_data(b"x")), done(1));
     assert_quiet(&port);
@@ -952,7 +1111,10 @@ fn skip_mode_is_permanent() {
 fn notification_modes_check_the_handle() {
     let _watch = watch();
     in_own_process(|| {
-        assert_eq!(Socket::stale().set_notification_modes(1), Err(ERROR_INVALID_HANDLE));
+        assert_eq!(
+            Socket::stale().set_notification_modes(1),
+            Err(ERROR_INVALID_HANDLE)
+        );
         assert_eq!(Raw(0).set_notification_modes(1), Err(ERROR_INVALID_HANDLE));
     });
 }
@@ -1083,7 +1245,11 @@ fn socket_handle_is_signalled_without_an_event() {
 fn skip_set_event_leaves_the_socket_handle_alone() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
-    assert_eq!(pair.server.set_notification_modes(FILE_SKIP_SET_EVENT_ON_HANDLE), Ok(()));
+    assert_eq!(
+        pair.server
+            .set_notification_modes(FILE_SKIP_SET_EVENT_ON_HANDLE),
+        Ok(())
+    );
     let request = Request::new(4);
     assert_eq!(pair.server.receive(&request), PENDING);
     assert!(!pair.server.is_signalled());
@@ -1112,7 +1278,12 @@ fn synchronous_socket_blocks_in_overlapped_calls() {
             let request = Request::new(8).with_event(event.raw());
             let answer = socket.receive(&request);
             let data = request.received().to_vec();
-            (answer, data, event.wait(0), request.result(socket.handle(), false))
+            (
+                answer,
+                data,
+                event.wait(0),
+                request.result(socket.handle(), false),
+            )
         });
         receiver.until_waits();
         peer.send_all(b"abc");
@@ -1133,7 +1304,15 @@ fn synchronous_socket_obeys_the_blocking_mode_without_overlapped() {
     let (mut received, mut flags) = (0, 0);
     // SAFETY: all pointers are valid during the call.
     let result = unsafe {
-        WSARecv(client.0, &memory.wsabuf(), 1, &mut received, &mut flags, null_mut(), None)
+        WSARecv(
+            client.0,
+            &memory.wsabuf(),
+            1,
+            &mut received,
+            &mut flags,
+            null_mut(),
+            None,
+        )
     };
     assert_eq!(check(result), Err(WSAEWOULDBLOCK));
 }
@@ -1175,7 +1354,9 @@ fn association_checks_the_handle() {
     in_own_process(|| {
         let port = Port::new(0);
         for handle in [null_mut(), Socket::stale().handle(), GARBAGE_HANDLE] {
-            fails_with(null_mut(), ERROR_INVALID_HANDLE, || create_port(handle, port.raw(), KEY, 0));
+            fails_with(null_mut(), ERROR_INVALID_HANDLE, || {
+                create_port(handle, port.raw(), KEY, 0)
+            });
         }
     });
 }
@@ -1204,7 +1385,12 @@ fn socket_joins_one_port_once() {
 fn port_can_be_created_with_its_first_socket() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
-    let port = Port::own(Handle::own(create_port(pair.server.handle(), null_mut(), KEY, 0)));
+    let port = Port::own(Handle::own(create_port(
+        pair.server.handle(),
+        null_mut(),
+        KEY,
+        0,
+    )));
     let request = Request::from_data(b"x");
     assert_eq!(pair.server.send_request(&request), done(1));
     assert_eq!(next(&port), request.success(KEY, 1));
@@ -1274,7 +1460,13 @@ fn wsa_result_of_a_pending_operation() {
     // SAFETY: all pointers are valid.
     let result = unsafe {
         let overlapped = request.overlapped();
-        WSAGetOverlappedResult(pair.server.0, overlapped, &mut transferred, FALSE, &mut flags)
+        WSAGetOverlappedResult(
+            pair.server.0,
+            overlapped,
+            &mut transferred,
+            FALSE,
+            &mut flags,
+        )
     };
     assert_eq!((result, wsa_error()), (FALSE, WSA_IO_INCOMPLETE));
     assert_eq!((transferred, flags), (77, 78));
@@ -1295,7 +1487,13 @@ fn wsa_result_of_a_failed_operation() {
         // SAFETY: all pointers are valid.
         let result = unsafe {
             let overlapped = request.overlapped();
-            WSAGetOverlappedResult(pair.server.0, overlapped, &mut transferred, FALSE, &mut flags)
+            WSAGetOverlappedResult(
+                pair.server.0,
+                overlapped,
+                &mut transferred,
+                FALSE,
+                &mut flags,
+            )
         };
         assert_eq!((result, wsa_error()), (FALSE, WSAECONNRESET));
         assert_eq!((transferred, flags), (0, 78));
@@ -1329,16 +1527,26 @@ fn results_can_be_waited_for() {
             let waiter = spawn(move || {
                 let event = Event::manual();
                 let request = Request::new(4);
-                let request = if with_event { request.with_event(event.raw()) } else { request };
+                let request = if with_event {
+                    request.with_event(event.raw())
+                } else {
+                    request
+                };
                 assert_eq!(server.receive(&request), PENDING);
                 match winsock {
                     true => server.result(&request, true).map_err(|error| error as u32),
-                    false => request.result(server.handle(), true).map(|bytes| (bytes, 0)),
+                    false => request
+                        .result(server.handle(), true)
+                        .map(|bytes| (bytes, 0)),
                 }
             });
             waiter.until_waits();
             pair.client.send_all(b"abc");
-            assert_eq!(waiter.join(), Ok((3, 0)), "event {with_event}, winsock {winsock}");
+            assert_eq!(
+                waiter.join(),
+                Ok((3, 0)),
+                "event {with_event}, winsock {winsock}"
+            );
         }
     }
 }
@@ -1370,7 +1578,10 @@ fn wsa_result_refuses_duplicated_handles() {
     let copy = pair.server.duplicate();
     let request = Request::from_data(b"abc");
     assert_eq!(pair.server.send_request(&request), done(3));
-    assert_eq!(Raw(copy.raw() as SOCKET).result(&request, false), Err(WSAENOTSOCK));
+    assert_eq!(
+        Raw(copy.raw() as SOCKET).result(&request, false),
+        Err(WSAENOTSOCK)
+    );
 }
 
 /// Waiting with an event handle that is none: WSA_INVALID_HANDLE.
@@ -1499,10 +1710,22 @@ fn transfers_check_the_handle() {
     let _watch = watch();
     in_own_process(|| {
         let event = Event::manual();
-        let foreign = [Socket::stale(), Raw(event.raw() as SOCKET), Raw(GARBAGE_HANDLE as SOCKET)];
+        let foreign = [
+            Socket::stale(),
+            Raw(event.raw() as SOCKET),
+            Raw(GARBAGE_HANDLE as SOCKET),
+        ];
         for socket in foreign.into_iter().chain([Raw(INVALID_SOCKET), Raw(0)]) {
-            assert_eq!(socket.receive(&Request::new(4)), Err(WSAENOTSOCK), "{socket:?}");
-            assert_eq!(socket.send_request(&Request::from_data(b"x")), Err(WSAENOTSOCK), "{socket:?}");
+            assert_eq!(
+                socket.receive(&Request::new(4)),
+                Err(WSAENOTSOCK),
+                "{socket:?}"
+            );
+            assert_eq!(
+                socket.send_request(&Request::from_data(b"x")),
+                Err(WSAENOTSOCK),
+                "{socket:?}"
+            );
         }
     });
 }

@@ -450,7 +450,7 @@ impl Stress {
                 }
                 let ledger = &stress.ledger;
                 until("the backlog shrinks", || {
-                    ledger.posted() - ledger.taken() < BACKLOG_MAX
+                    ledger.posted().saturating_sub(ledger.taken()) < BACKLOG_MAX
                 });
             }
         })

@@ -318,9 +318,8 @@ fn taking_leaves_the_last_error_alone() {
     leaves_last_error(|| port.take(0).packet());
     let poster = spawn({
         let port = port.clone();
-        let waiter = current_thread_id();
         move || {
-            until_thread_waits(waiter);
+            until_port_waiters(port.raw(), 1);
             port.post(packet(1, 2, 3));
         }
     });

@@ -135,7 +135,10 @@ fn two_threads_post_receives() {
         }
         let taken = [next(&port), next(&port)];
         for request in [&one, &other] {
-            assert!(taken.contains(&request.success(KEY, 1)), "round {round}: {taken:?}");
+            assert!(
+                taken.contains(&request.success(KEY, 1)),
+                "round {round}: {taken:?}"
+            );
         }
         let mut bytes = [one.received(), other.received()].concat();
         bytes.sort_unstable();
@@ -170,13 +173,19 @@ fn threads_post_sends() {
     for _ in 0..usize::from(THREADS * SENDS) {
         let received = pair.client.recv_exact(LEN);
         let (thread, number) = (received[0], received[1]);
-        assert!(received.chunks(2).all(|pair| pair == [thread, number]), "two sends are mixed");
+        assert!(
+            received.chunks(2).all(|pair| pair == [thread, number]),
+            "two sends are mixed"
+        );
         let expected = &mut next_number[usize::from(thread)];
         assert_eq!(number, *expected, "thread {thread}");
         *expected += 1;
     }
     let requests: Vec<_> = join_all(senders).into_iter().flatten().collect();
-    let mut taken: Vec<_> = requests.iter().map(|_| next(&port).packet().overlapped).collect();
+    let mut taken: Vec<_> = requests
+        .iter()
+        .map(|_| next(&port).packet().overlapped)
+        .collect();
     let mut expected: Vec<_> = requests.iter().map(|r| r.overlapped() as usize).collect();
     taken.sort_unstable();
     expected.sort_unstable();
@@ -198,14 +207,20 @@ fn cancel_against_data() {
         let request = Arc::new(Request::new(1));
         assert_eq!(server.receive(&request), PENDING);
         let cancelled = request.clone();
-        let (cancelled, ()) =
-            together(move || server.cancel(&cancelled), move || client.send_all(b"x"));
+        let (cancelled, ()) = together(
+            move || server.cancel(&cancelled),
+            move || client.send_all(b"x"),
+        );
         let taken = next(&port);
         if taken == request.success(KEY, 1) {
             assert_eq!(request.received(), b"x");
             continue;
         }
-        assert_eq!(taken, request.failure(KEY, ERROR_OPERATION_ABORTED), "round {round}");
+        assert_eq!(
+            taken,
+            request.failure(KEY, ERROR_OPERATION_ABORTED),
+            "round {round}"
+        );
         assert_eq!(cancelled, Ok(()), "round {round}");
         assert_eq!(server.recv_exact(1), b"x", "round {round}");
     }
@@ -225,7 +240,10 @@ fn cancel_against_cancel() {
         assert_eq!(server.receive(&request), PENDING);
         let [one, other] = [(); 2].map(|()| request.clone());
         let answers = together(move || server.cancel(&one), move || server.cancel(&other));
-        let found = [answers.0, answers.1].iter().filter(|answer| answer.is_ok()).count();
+        let found = [answers.0, answers.1]
+            .iter()
+            .filter(|answer| answer.is_ok())
+            .count();
         assert_eq!(found, 1, "{answers:?}");
         assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
     }
@@ -250,7 +268,10 @@ fn close_against_data() {
         match next(&port) {
             Taken::Packet(packet) => assert_eq!((packet.bytes, request.received()), (1, &b"x"[..])),
             Taken::Failed(packet, _) => {
-                assert_eq!((packet.bytes, packet.overlapped), (0, request.overlapped() as usize));
+                assert_eq!(
+                    (packet.bytes, packet.overlapped),
+                    (0, request.overlapped() as usize)
+                );
             }
             nothing => panic!("round {round}: {nothing:?}"),
         }
@@ -266,13 +287,15 @@ fn close_against_posting() {
     in_own_process(|| {
         let listener = Listener::new(Family::V4);
         for round in 0..ROUNDS {
-            let Pair { client: _client, server } = listener.pair();
+            let Pair {
+                client: _client,
+                server,
+            } = listener.pair();
             let port = port_of(*server, KEY);
             let raw = *server;
             let request = Arc::new(Request::new(1));
             let posted = request.clone();
-            let (answer, closed) =
-                together(move || raw.receive(&posted), move || server.close());
+            let (answer, closed) = together(move || raw.receive(&posted), move || server.close());
             assert_eq!(closed, Ok(()));
             if answer.is_ok() {
                 let (Taken::Packet(taken) | Taken::Failed(taken, _)) = next(&port) else {
@@ -293,7 +316,10 @@ fn close_against_a_blocking_recv() {
     in_own_process(|| {
         let listener = Listener::new(Family::V4);
         for round in 0..ROUNDS {
-            let Pair { client: _client, server } = listener.pair();
+            let Pair {
+                client: _client,
+                server,
+            } = listener.pair();
             let raw = *server;
             let (received, closed) =
                 together(move || raw.recv(&mut [0; 1]), move || server.close());
@@ -397,7 +423,10 @@ fn reuse_of_handles_and_descriptors() {
         young.client.send_all(b"young");
         match next(&port) {
             Taken::Failed(failed, _) => {
-                assert_eq!((failed.key, failed.overlapped), (round, aborted.overlapped() as usize));
+                assert_eq!(
+                    (failed.key, failed.overlapped),
+                    (round, aborted.overlapped() as usize)
+                );
             }
             other => panic!("round {round}: {other:?}"),
         }
@@ -506,7 +535,10 @@ fn answer_leaves_before_the_worker_computes() {
             assert!(server.send_request(&answer).is_ok());
             compute_until("the answer arrives", || seen.load(SeqCst) == number);
             let taken: Vec<_> = (0..3).map(|_| queue.take_packet()).collect();
-            assert!(taken.contains(&packet(1, KEY, answer.overlapped() as usize)), "{taken:?}");
+            assert!(
+                taken.contains(&packet(1, KEY, answer.overlapped() as usize)),
+                "{taken:?}"
+            );
         }
     });
     for number in 1..=10 {
@@ -543,7 +575,11 @@ impl End {
     /// Posts a receive; accepted ones are noted in posting order.
     fn receive(&self, random: &mut Random) {
         let request = Arc::new(Request::new(random.below(65) as usize));
-        let flags = if !under_wine() && random.one_in(8) { MSG_WAITALL } else { 0 };
+        let flags = if !under_wine() && random.one_in(8) {
+            MSG_WAITALL
+        } else {
+            0
+        };
         let mut posted = self.receives.lock().unwrap();
         if self.raw.receive_flags(&request, flags).is_ok() {
             posted.push(request);
@@ -556,7 +592,9 @@ impl End {
         let len = 1 + random.below(most) as usize;
         let mut posted = self.sends.lock().unwrap();
         let from = self.position.load(SeqCst);
-        let data: Vec<u8> = (from..from + len).map(|position| (position % 251) as u8).collect();
+        let data: Vec<u8> = (from..from + len)
+            .map(|position| (position % 251) as u8)
+            .collect();
         let request = Arc::new(Request::from_data(&data));
         if self.raw.send_request(&request).is_ok() {
             self.position.store(from + len, SeqCst);
@@ -566,7 +604,11 @@ impl End {
 
     /// Cancels one of the latest requests.
     fn cancel(&self, random: &mut Random) {
-        let posted = if random.one_in(2) { &self.receives } else { &self.sends };
+        let posted = if random.one_in(2) {
+            &self.receives
+        } else {
+            &self.sends
+        };
         let posted = posted.lock().unwrap();
         let latest = posted.iter().rev().nth(random.below(4) as usize).cloned();
         drop(posted);
@@ -596,19 +638,29 @@ impl End {
     }
 
     fn posted(&self) -> Vec<Arc<Request>> {
-        [self.receives.lock().unwrap().clone(), self.sends.lock().unwrap().clone()].concat()
+        [
+            self.receives.lock().unwrap().clone(),
+            self.sends.lock().unwrap().clone(),
+        ]
+        .concat()
     }
 
     /// What arrived here, in posting order of the receives.
     fn arrived(&self) -> Vec<u8> {
         let receives = self.receives.lock().unwrap();
-        receives.iter().flat_map(|request| request.received().to_vec()).collect()
+        receives
+            .iter()
+            .flat_map(|request| request.received().to_vec())
+            .collect()
     }
 
     /// What left from here, in posting order of the sends.
     fn left(&self) -> Vec<u8> {
         let sends = self.sends.lock().unwrap();
-        sends.iter().flat_map(|request| request.received().to_vec()).collect()
+        sends
+            .iter()
+            .flat_map(|request| request.received().to_vec())
+            .collect()
     }
 }
 
@@ -641,9 +693,17 @@ fn assert_exactly_once(ends: &[Arc<End>], workers: Vec<Reports>) {
     }
     for request in ends.iter().flat_map(|end| end.posted()) {
         let report = reports.remove(&(request.overlapped() as usize));
-        assert_eq!(report, Some((1, request.internal_high() as u32)), "count and bytes");
+        assert_eq!(
+            report,
+            Some((1, request.internal_high() as u32)),
+            "count and bytes"
+        );
     }
-    assert!(reports.is_empty(), "{} reports of operations that were refused", reports.len());
+    assert!(
+        reports.is_empty(),
+        "{} reports of operations that were refused",
+        reports.len()
+    );
 }
 
 /// The stream from one end to the other: what arrived is the beginning of what left, and all of it when
@@ -658,8 +718,17 @@ fn assert_in_order(from: &End, to: &End, both_open: bool) {
             arrived.extend(some);
         }
     }
-    let common = left.iter().zip(&arrived).take_while(|(left, arrived)| left == arrived).count();
-    assert_eq!(common, arrived.len(), "of {} bytes that left, one went astray", left.len());
+    let common = left
+        .iter()
+        .zip(&arrived)
+        .take_while(|(left, arrived)| left == arrived)
+        .count();
+    assert_eq!(
+        common,
+        arrived.len(),
+        "of {} bytes that left, one went astray",
+        left.len()
+    );
     if both_open {
         assert_eq!(arrived.len(), left.len(), "bytes were lost");
     }

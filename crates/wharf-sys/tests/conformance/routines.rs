@@ -42,7 +42,10 @@ fn completion_ends_the_alertable_wait() {
         let request = Request::new(8);
         assert_eq!(server.receive_routine(&request, ROUTINE), PENDING);
         let calls = until_routine();
-        (calls == [request.routine_success(3)], request.received().to_vec())
+        (
+            calls == [request.routine_success(3)],
+            request.received().to_vec(),
+        )
     });
     waiter.until_waits();
     pair.client.send_all(b"abc");
@@ -78,12 +81,17 @@ fn refused_call_queues_no_routine() {
 fn due_routines_all_run_in_order() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
-    let requests: Vec<_> = (1..=5).map(|len| Request::from_data(&vec![0; len])).collect();
+    let requests: Vec<_> = (1..=5)
+        .map(|len| Request::from_data(&vec![0; len]))
+        .collect();
     for request in &requests {
         let len = request.capacity();
         assert_eq!(pair.server.send_routine(request, ROUTINE), done(len));
     }
-    let expected: Vec<_> = requests.iter().map(|r| r.routine_success(r.capacity())).collect();
+    let expected: Vec<_> = requests
+        .iter()
+        .map(|r| r.routine_success(r.capacity()))
+        .collect();
     assert_eq!(until_routine(), expected);
 }
 
@@ -118,8 +126,11 @@ fn every_alertable_wait_runs_routines() {
         unsafe { WSAWaitForMultipleEvents(1, &handle, FALSE, DEADLINE_MS, TRUE) }
     };
     let take_packets = || port.take_many(1, DEADLINE_MS, true).expect_err("no packet");
-    let waits: [&dyn Fn() -> u32; 3] =
-        [&|| wait_alertable(event.raw(), DEADLINE_MS), &wait_events, &take_packets];
+    let waits: [&dyn Fn() -> u32; 3] = [
+        &|| wait_alertable(event.raw(), DEADLINE_MS),
+        &wait_events,
+        &take_packets,
+    ];
     for wait in waits {
         let request = Request::from_data(b"abc");
         assert_eq!(pair.server.send_routine(&request, ROUTINE), done(3));
@@ -158,8 +169,14 @@ fn routine_on_a_port_socket_is_refused() {
     let port = port_of(*pair.server, KEY);
     pair.client.send_all(b"abc");
     pair.server.until_unread(3);
-    assert_eq!(pair.server.receive_routine(&Request::new(8), ROUTINE), Err(WSAEINVAL));
-    assert_eq!(pair.server.send_routine(&Request::from_data(b"x"), ROUTINE), Err(WSAEINVAL));
+    assert_eq!(
+        pair.server.receive_routine(&Request::new(8), ROUTINE),
+        Err(WSAEINVAL)
+    );
+    assert_eq!(
+        pair.server.send_routine(&Request::from_data(b"x"), ROUTINE),
+        Err(WSAEINVAL)
+    );
     assert_quiet(&port);
     assert_eq!((sleep_alertable(0), routines_run()), (0, vec![]));
     assert_eq!(pair.server.recv_exact(3), b"abc");
@@ -188,7 +205,10 @@ fn routine_of_a_cancelled_operation() {
     let request = Request::new(8);
     assert_eq!(pair.server.receive_routine(&request, ROUTINE), PENDING);
     assert_eq!(pair.server.cancel(&request), Ok(()));
-    assert_eq!(until_routine(), [request.routine_failure(WSA_OPERATION_ABORTED)]);
+    assert_eq!(
+        until_routine(),
+        [request.routine_failure(WSA_OPERATION_ABORTED)]
+    );
 }
 
 /// A reset runs the routine with WSAECONNRESET.
@@ -246,13 +266,22 @@ fn routine_may_post_the_next_receive() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
     let [first, second] = [8, 8].map(Request::new);
-    LOOP.set(Some((*pair.server, (&raw const second).expose_provenance())));
-    assert_eq!(pair.server.receive_routine(&first, Some(post_again)), PENDING);
+    LOOP.set(Some((
+        *pair.server,
+        (&raw const second).expose_provenance(),
+    )));
+    assert_eq!(
+        pair.server.receive_routine(&first, Some(post_again)),
+        PENDING
+    );
     pair.client.send_all(b"abc");
     assert_eq!(sleep_alertable(DEADLINE_MS), WAIT_IO_COMPLETION);
     pair.client.send_all(b"de");
     assert_eq!(until_routine(), [second.routine_success(2)]);
-    assert_eq!((first.received(), second.received()), (&b"abc"[..], &b"de"[..]));
+    assert_eq!(
+        (first.received(), second.received()),
+        (&b"abc"[..], &b"de"[..])
+    );
 }
 
 /// Routines run on the thread that issued their operation, not on the one that happens to wait.
@@ -334,7 +363,14 @@ fn user_apcs_and_routines_share_a_queue() {
     let ran_before = std::sync::Arc::new(std::sync::Mutex::new(None));
     let seen = ran_before.clone();
     assert_eq!(pair.server.send_routine(&request, ROUTINE), done(3));
-    assert_ne!(queue_apc(me.raw(), move || *seen.lock().unwrap() = Some(routines_run())), 0);
+    assert_ne!(
+        queue_apc(me.raw(), move || *seen.lock().unwrap() =
+            Some(routines_run())),
+        0
+    );
     assert_eq!(sleep_alertable(DEADLINE_MS), WAIT_IO_COMPLETION);
-    assert_eq!(*ran_before.lock().unwrap(), Some(vec![request.routine_success(3)]));
+    assert_eq!(
+        *ran_before.lock().unwrap(),
+        Some(vec![request.routine_success(3)])
+    );
 }

@@ -134,7 +134,10 @@ impl Address {
     pub fn room() -> Self {
         // SAFETY: an all-zero SOCKADDR_STORAGE is a valid value of that plain structure.
         let storage = unsafe { mem::zeroed() };
-        Self { storage, len: size_of::<SOCKADDR_STORAGE>() as i32 }
+        Self {
+            storage,
+            len: size_of::<SOCKADDR_STORAGE>() as i32,
+        }
     }
 
     /// For functions that read an address.
@@ -297,7 +300,11 @@ impl Raw {
         let mut all = Vec::with_capacity(len);
         while all.len() < len {
             let some = self.recv_some(len - all.len()).expect("recv");
-            assert!(!some.is_empty(), "the stream ended after {} of {len} bytes", all.len());
+            assert!(
+                !some.is_empty(),
+                "the stream ended after {} of {len} bytes",
+                all.len()
+            );
             all.extend(some);
         }
         all
@@ -377,19 +384,30 @@ impl Raw {
     pub fn set_linger(self, on: bool, seconds: u16) {
         let [on, seconds] = [u16::from(on).to_ne_bytes(), seconds.to_ne_bytes()];
         let value = [on[0], on[1], seconds[0], seconds[1]];
-        self.set_option_bytes(SOL_SOCKET, SO_LINGER, &value).expect("SO_LINGER");
+        self.set_option_bytes(SOL_SOCKET, SO_LINGER, &value)
+            .expect("SO_LINGER");
     }
 
     /// SO_UPDATE_ACCEPT_CONTEXT.
     pub fn update_accept_context(self, listener: Raw) -> Result<(), WSA_ERROR> {
-        self.set_option_bytes(SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, &listener.0.to_ne_bytes())
+        self.set_option_bytes(
+            SOL_SOCKET,
+            SO_UPDATE_ACCEPT_CONTEXT,
+            &listener.0.to_ne_bytes(),
+        )
     }
 
     /// SO_UPDATE_CONNECT_CONTEXT.
     pub fn update_connect_context(self) -> Result<(), WSA_ERROR> {
         // SAFETY: this option takes no value: null and 0 are what it wants.
         check(unsafe {
-            setsockopt(self.0, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, ptr::null(), 0)
+            setsockopt(
+                self.0,
+                SOL_SOCKET,
+                SO_UPDATE_CONNECT_CONTEXT,
+                ptr::null(),
+                0,
+            )
         })
     }
 }
@@ -407,7 +425,12 @@ impl Socket {
     }
 
     /// `WSASocketW` without protocol information.
-    pub fn open_flags(family: i32, kind: i32, protocol: i32, flags: u32) -> Result<Self, WSA_ERROR> {
+    pub fn open_flags(
+        family: i32,
+        kind: i32,
+        protocol: i32,
+        flags: u32,
+    ) -> Result<Self, WSA_ERROR> {
         startup();
         // SAFETY: the protocol information may be null.
         socket_from(unsafe { WSASocketW(family, kind, protocol, ptr::null(), 0, flags) })
@@ -503,7 +526,11 @@ impl Listener {
         socket.bind(&family.loopback(0)).expect("bind");
         socket.listen(BACKLOG_MAX).expect("listen");
         let address = socket.local_address().expect("getsockname").into();
-        Self { socket, address, family }
+        Self {
+            socket,
+            address,
+            family,
+        }
     }
 
     /// A new client, connected: it waits in the backlog.
@@ -695,7 +722,10 @@ impl Request {
 
     /// The buffer as one WSABUF.
     pub fn wsabuf(&self) -> WSABUF {
-        WSABUF { len: self.capacity as u32, buf: self.buffer.as_ptr() }
+        WSABUF {
+            len: self.capacity as u32,
+            buf: self.buffer.as_ptr(),
+        }
     }
 
     /// The buffer cut into pieces of those lengths.
@@ -706,7 +736,10 @@ impl Request {
             // SAFETY: the lengths before this one sum up to less than the capacity.
             let buf = unsafe { self.buffer.as_ptr().add(offset) };
             offset += len;
-            WSABUF { len: len as u32, buf }
+            WSABUF {
+                len: len as u32,
+                buf,
+            }
         };
         lengths.iter().map(piece).collect()
     }
@@ -735,12 +768,20 @@ impl Request {
     /// How its routine is called when this request succeeds.
     pub fn routine_success(&self, transferred: u32) -> RoutineCall {
         let overlapped = self.overlapped() as usize;
-        RoutineCall { error: 0, transferred, overlapped, flags: 0 }
+        RoutineCall {
+            error: 0,
+            transferred,
+            overlapped,
+            flags: 0,
+        }
     }
 
     /// How its routine is called when this request fails without having moved data.
     pub fn routine_failure(&self, error: WSA_ERROR) -> RoutineCall {
-        RoutineCall { error, ..self.routine_success(0) }
+        RoutineCall {
+            error,
+            ..self.routine_success(0)
+        }
     }
 
     /// What a port shows when this request fails without having moved data; `error` is a Win32 code.
@@ -792,7 +833,12 @@ unsafe extern "system" fn note_routine_call(
     flags: u32,
 ) {
     let (error, overlapped) = (error as WSA_ERROR, overlapped as usize);
-    let call = RoutineCall { error, transferred, overlapped, flags };
+    let call = RoutineCall {
+        error,
+        transferred,
+        overlapped,
+        flags,
+    };
     ROUTINE_CALLS.with_borrow_mut(|calls| calls.push(call));
 }
 
@@ -1002,7 +1048,11 @@ pub struct AcceptLayout {
 impl AcceptLayout {
     /// Room for both addresses and `data` bytes of first data.
     pub fn with_data(data: u32) -> Self {
-        Self { data, local: ADDRESS_AREA, remote: ADDRESS_AREA }
+        Self {
+            data,
+            local: ADDRESS_AREA,
+            remote: ADDRESS_AREA,
+        }
     }
 
     /// Room for both addresses only: complete as soon as there is a connection.
@@ -1094,9 +1144,17 @@ impl Unanswering {
         let socket = Socket::bound(family);
         socket.listen(1).expect("listen");
         let address: Address = socket.local_address().expect("getsockname").into();
-        let listener = Listener { socket, address, family };
+        let listener = Listener {
+            socket,
+            address,
+            family,
+        };
         let backlog = (0..8).map(|_| Self::attempt(&address, family)).collect();
-        Self { address, _listener: listener, _backlog: backlog }
+        Self {
+            address,
+            _listener: listener,
+            _backlog: backlog,
+        }
     }
 
     /// A socket whose non-blocking connect is under way.

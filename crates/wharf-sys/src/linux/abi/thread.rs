@@ -125,11 +125,16 @@ pub unsafe extern "system" fn ExitThread(_dwexitcode: u32) -> ! {
 /// # Safety
 /// `lpexitcode` is null or valid for writes.
 pub unsafe extern "system" fn GetExitCodeThread(hthread: HANDLE, lpexitcode: *mut u32) -> BOOL {
-    let code = thread_of(hthread).map(|thread| {
+    let code = || {
+        let thread = thread_of(hthread)?;
+        if lpexitcode.is_null() {
+            return Err(Status::INVALID_PARAMETER);
+        }
         // SAFETY: the caller's promise.
-        unsafe { store(lpexitcode, thread.exit_code()) }
-    });
-    last_error::bool_result(code)
+        unsafe { store(lpexitcode, thread.exit_code()) };
+        Ok(())
+    };
+    last_error::bool_result(code())
 }
 
 fn thread_of(handle: HANDLE) -> Result<Arc<Thread>, Status> {

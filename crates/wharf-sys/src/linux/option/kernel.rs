@@ -2,15 +2,15 @@
 //!
 //! The record is the truth; the kernel is told only what it has to do itself. So a fresh descriptor with a
 //! fresh record costs no system call beyond [`fresh_socket_defaults`], and a descriptor may be replaced at any
-//! time ([`Options::apply_to_fresh`] brings the new one to where the old one was).
+//! time ([`Options::apply_over`] brings the new one to where the old one was).
 
 use std::io;
 use std::os::fd::RawFd;
 
 use super::super::address::Family;
 use super::super::status::Status;
+use super::Options;
 use super::table::{Kernel, SETTINGS, Setting};
-use super::{Kind, Options};
 
 /// The largest times and count that Linux takes for keep-alive.
 const KEEP_SECONDS_MAX: u32 = 32767;
@@ -18,26 +18,15 @@ const KEEP_COUNT_MAX: u32 = 127;
 
 /// Makes a descriptor just created behave like Windows' where Linux differs from the start.
 ///
-/// IPv6 sockets serve IPv6 only. A stream socket may bind although old connections are in TIME_WAIT, which on
-/// Linux needs SO_REUSEADDR; a second live listener is refused all the same.
-pub fn fresh_socket_defaults(fd: RawFd, family: Family, kind: Kind) -> Result<(), Status> {
-    if family == Family::V6 {
-        set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
-    }
-    match kind {
-        Kind::Stream => set_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1),
-        Kind::Datagram => Ok(()), // there it would let two sockets share a port
+/// IPv6 sockets serve IPv6 only.
+pub fn fresh_socket_defaults(fd: RawFd, family: Family) -> Result<(), Status> {
+    match family {
+        Family::V4 => Ok(()),
+        Family::V6 => set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1),
     }
 }
 
 impl Options {
-    /// Tells a fresh descriptor, not yet bound, everything that is recorded.
-    pub fn apply_to_fresh(&self, fd: RawFd, family: Family) -> Result<(), Status> {
-        settings()
-            .filter(|setting| self.recorded(*setting).is_some())
-            .try_for_each(|setting| self.carry(setting, fd, family))
-    }
-
     /// Tells a connected descriptor, on which `current` is in effect, what differs here.
     ///
     /// For accepted ones, which the kernel starts with their listener's options: to be in the default state, as

@@ -24,7 +24,7 @@ impl Fixture {
         assert!(fd >= 0, "a socket of {family:?} could not be created");
         // SAFETY: the descriptor was just created and belongs to nobody else.
         let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-        fresh_socket_defaults(fd, family, kind).unwrap();
+        fresh_socket_defaults(fd, family).unwrap();
         let target = Target {
             fd,
             family,
@@ -401,7 +401,7 @@ fn an_accepted_socket_inherits_and_a_replaced_descriptor_is_told_again() {
 
     accepted
         .options
-        .apply_to_fresh(accepted.target.fd, Family::V4)
+        .apply_over(&Options::default(), accepted.target.fd, Family::V4)
         .unwrap();
     assert_eq!(accepted.kernel(libc::SOL_SOCKET, libc::SO_RCVBUF), 2 * 8192);
     assert_eq!(accepted.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 1);

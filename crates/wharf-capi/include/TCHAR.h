@@ -1,0 +1,2 @@
+/* Another spelling of <tchar.h>. */
+#include <tchar.h>

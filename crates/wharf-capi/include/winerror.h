@@ -1,0 +1,2 @@
+/* A part of <windows.h> on Windows. */
+#include <windows.h>

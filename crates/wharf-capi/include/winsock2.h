@@ -1,0 +1,346 @@
+/*
+ * Winsock 2.
+ *
+ * libc has functions, types and constants of the same names with other meanings. Here the names are Winsock's:
+ * functions carry the symbol wharf_<name>, so libc's own stay what they are for the rest of the process, and what
+ * libc's headers declare, before or after this one, is moved out of the way (wharf/hide_libc.h).
+ *
+ * One type is libc's: `struct timeval`, since programs take it from <sys/time.h> as well.
+ */
+#ifndef _WINSOCK2API_
+#define _WINSOCK2API_
+#ifndef _WINSOCKAPI_
+#define _WINSOCKAPI_
+#endif
+#pragma GCC system_header
+
+#ifdef WHARF_LIBC_SOCKETS
+#error "WHARF_LIBC_SOCKETS keeps libc's sockets in this translation unit: <winsock2.h> cannot be had too"
+#endif
+
+#include <windows.h>
+
+#include <sys/select.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+#include <wharf/reveal_winsock.h>
+
+/* The symbol of a function whose name libc uses too. */
+#define WHARF_SYMBOL(name) __asm__("wharf_" #name)
+
+#define WINSOCK_VERSION MAKEWORD(2, 2)
+
+typedef UINT_PTR SOCKET;
+#define INVALID_SOCKET (~(SOCKET)0)
+
+typedef unsigned int GROUP;
+typedef HANDLE WSAEVENT, *LPWSAEVENT;
+#define WSA_INVALID_EVENT ((WSAEVENT)NULL)
+
+typedef unsigned char u_char;
+typedef unsigned short u_short;
+typedef unsigned int u_int;
+/* libc's u_long has 64 bits. */
+typedef UINT32 wharf_u_long;
+#define u_long wharf_u_long
+typedef unsigned long long u_int64;
+
+typedef struct timeval TIMEVAL, *PTIMEVAL, *LPTIMEVAL;
+#ifndef timerisset
+#define timerisset(tvp) ((tvp)->tv_sec || (tvp)->tv_usec)
+#endif
+#ifndef timercmp
+#define timercmp(tvp, uvp, cmp) \
+    ((tvp)->tv_sec == (uvp)->tv_sec ? (tvp)->tv_usec cmp(uvp)->tv_usec : (tvp)->tv_sec cmp(uvp)->tv_sec)
+#endif
+#ifndef timerclear
+#define timerclear(tvp) ((tvp)->tv_sec = (tvp)->tv_usec = 0)
+#endif
+
+/* Start-up */
+
+typedef struct WSAData {
+    WORD wVersion;
+    WORD wHighVersion;
+    unsigned short iMaxSockets;
+    unsigned short iMaxUdpDg;
+    char *lpVendorInfo;
+    char szDescription[WSADESCRIPTION_LEN + 1];
+    char szSystemStatus[WSASYS_STATUS_LEN + 1];
+} WSADATA, *LPWSADATA;
+
+WHARF_BEGIN_DECLARATIONS
+int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData);
+int WSACleanup(void);
+int WSAGetLastError(void);
+void WSASetLastError(int iError);
+WHARF_END_DECLARATIONS
+
+/* Addresses */
+
+typedef USHORT ADDRESS_FAMILY;
+
+typedef struct sockaddr {
+    ADDRESS_FAMILY sa_family;
+    CHAR sa_data[14];
+} SOCKADDR, *PSOCKADDR, *LPSOCKADDR;
+
+typedef struct in_addr {
+    union {
+        struct {
+            UCHAR s_b1, s_b2, s_b3, s_b4;
+        } S_un_b;
+        struct {
+            USHORT s_w1, s_w2;
+        } S_un_w;
+        ULONG S_addr;
+    } S_un;
+} IN_ADDR, *PIN_ADDR, *LPIN_ADDR;
+
+typedef struct sockaddr_in {
+    ADDRESS_FAMILY sin_family;
+    USHORT sin_port;
+    IN_ADDR sin_addr;
+    CHAR sin_zero[8];
+} SOCKADDR_IN, *PSOCKADDR_IN, *LPSOCKADDR_IN;
+
+typedef struct sockaddr_storage {
+    ADDRESS_FAMILY ss_family;
+    CHAR __ss_pad1[6];
+    INT64 __ss_align;
+    CHAR __ss_pad2[112];
+} SOCKADDR_STORAGE, *PSOCKADDR_STORAGE, *LPSOCKADDR_STORAGE;
+
+typedef struct _SOCKET_ADDRESS {
+    LPSOCKADDR lpSockaddr;
+    INT iSockaddrLength;
+} SOCKET_ADDRESS, *PSOCKET_ADDRESS, *LPSOCKET_ADDRESS;
+
+typedef struct _CSADDR_INFO {
+    SOCKET_ADDRESS LocalAddr;
+    SOCKET_ADDRESS RemoteAddr;
+    INT iSocketType;
+    INT iProtocol;
+} CSADDR_INFO, *PCSADDR_INFO, *LPCSADDR_INFO;
+
+WHARF_BEGIN_DECLARATIONS
+u_long htonl(u_long hostlong) WHARF_SYMBOL(htonl);
+u_short htons(u_short hostshort) WHARF_SYMBOL(htons);
+u_long ntohl(u_long netlong) WHARF_SYMBOL(ntohl);
+u_short ntohs(u_short netshort) WHARF_SYMBOL(ntohs);
+u_long inet_addr(const char *cp) WHARF_SYMBOL(inet_addr);
+char *inet_ntoa(struct in_addr in) WHARF_SYMBOL(inet_ntoa);
+WHARF_END_DECLARATIONS
+
+/* Names */
+
+typedef struct hostent {
+    char *h_name;
+    char **h_aliases;
+    short h_addrtype;
+    short h_length;
+    char **h_addr_list;
+} HOSTENT, *PHOSTENT, *LPHOSTENT;
+
+typedef struct servent {
+    char *s_name;
+    char **s_aliases;
+    char *s_proto;
+    short s_port;
+} SERVENT, *PSERVENT, *LPSERVENT;
+
+typedef struct protoent {
+    char *p_name;
+    char **p_aliases;
+    short p_proto;
+} PROTOENT, *PPROTOENT, *LPPROTOENT;
+
+/* A socket's life */
+
+typedef struct _WSAPROTOCOLCHAIN {
+    int ChainLen;
+    DWORD ChainEntries[MAX_PROTOCOL_CHAIN];
+} WSAPROTOCOLCHAIN, *LPWSAPROTOCOLCHAIN;
+
+#define WHARF_WSAPROTOCOL_INFO(Char)     \
+    {                                    \
+        DWORD dwServiceFlags1;           \
+        DWORD dwServiceFlags2;           \
+        DWORD dwServiceFlags3;           \
+        DWORD dwServiceFlags4;           \
+        DWORD dwProviderFlags;           \
+        GUID ProviderId;                 \
+        DWORD dwCatalogEntryId;          \
+        WSAPROTOCOLCHAIN ProtocolChain;  \
+        int iVersion;                    \
+        int iAddressFamily;              \
+        int iMaxSockAddr;                \
+        int iMinSockAddr;                \
+        int iSocketType;                 \
+        int iProtocol;                   \
+        int iProtocolMaxOffset;          \
+        int iNetworkByteOrder;           \
+        int iSecurityScheme;             \
+        DWORD dwMessageSize;             \
+        DWORD dwProviderReserved;        \
+        Char szProtocol[WSAPROTOCOL_LEN + 1]; \
+    }
+typedef struct _WSAPROTOCOL_INFOA WHARF_WSAPROTOCOL_INFO(CHAR) WSAPROTOCOL_INFOA, *LPWSAPROTOCOL_INFOA;
+typedef struct _WSAPROTOCOL_INFOW WHARF_WSAPROTOCOL_INFO(WCHAR) WSAPROTOCOL_INFOW, *LPWSAPROTOCOL_INFOW;
+#ifdef UNICODE
+typedef WSAPROTOCOL_INFOW WSAPROTOCOL_INFO;
+typedef LPWSAPROTOCOL_INFOW LPWSAPROTOCOL_INFO;
+#define SO_PROTOCOL_INFO SO_PROTOCOL_INFOW
+#define WSASocket WSASocketW
+#else
+typedef WSAPROTOCOL_INFOA WSAPROTOCOL_INFO;
+typedef LPWSAPROTOCOL_INFOA LPWSAPROTOCOL_INFO;
+#define SO_PROTOCOL_INFO SO_PROTOCOL_INFOA
+#define WSASocket WSASocketA
+#endif
+
+typedef struct linger {
+    u_short l_onoff;
+    u_short l_linger;
+} LINGER, *PLINGER, *LPLINGER;
+
+WHARF_BEGIN_DECLARATIONS
+SOCKET socket(int af, int type, int protocol) WHARF_SYMBOL(socket);
+SOCKET WSASocketA(int af, int type, int protocol, LPWSAPROTOCOL_INFOA lpProtocolInfo, GROUP g, DWORD dwFlags);
+SOCKET WSASocketW(int af, int type, int protocol, LPWSAPROTOCOL_INFOW lpProtocolInfo, GROUP g, DWORD dwFlags)
+    WHARF_WIDE_SYMBOL(WSASocketW);
+int bind(SOCKET s, const struct sockaddr *name, int namelen) WHARF_SYMBOL(bind);
+int listen(SOCKET s, int backlog) WHARF_SYMBOL(listen);
+SOCKET accept(SOCKET s, struct sockaddr *addr, int *addrlen) WHARF_SYMBOL(accept);
+int connect(SOCKET s, const struct sockaddr *name, int namelen) WHARF_SYMBOL(connect);
+int shutdown(SOCKET s, int how) WHARF_SYMBOL(shutdown);
+int closesocket(SOCKET s);
+int getsockname(SOCKET s, struct sockaddr *name, int *namelen) WHARF_SYMBOL(getsockname);
+int getpeername(SOCKET s, struct sockaddr *name, int *namelen) WHARF_SYMBOL(getpeername);
+int getsockopt(SOCKET s, int level, int optname, char *optval, int *optlen) WHARF_SYMBOL(getsockopt);
+int setsockopt(SOCKET s, int level, int optname, const char *optval, int optlen) WHARF_SYMBOL(setsockopt);
+int ioctlsocket(SOCKET s, LONG cmd, u_long *argp);
+WHARF_END_DECLARATIONS
+
+/* Data */
+
+typedef struct _WSABUF {
+    ULONG len;
+    CHAR *buf;
+} WSABUF, *LPWSABUF;
+
+#define WSAOVERLAPPED OVERLAPPED
+#define _WSAOVERLAPPED _OVERLAPPED
+typedef struct _OVERLAPPED *LPWSAOVERLAPPED;
+typedef void(CALLBACK *LPWSAOVERLAPPED_COMPLETION_ROUTINE)(DWORD dwError, DWORD cbTransferred,
+                                                           LPWSAOVERLAPPED lpOverlapped, DWORD dwFlags);
+
+typedef struct _WSAMSG {
+    LPSOCKADDR name;
+    INT namelen;
+    LPWSABUF lpBuffers;
+    DWORD dwBufferCount;
+    WSABUF Control;
+    DWORD dwFlags;
+} WSAMSG, *PWSAMSG, *LPWSAMSG;
+
+typedef struct _FLOWSPEC {
+    ULONG TokenRate;
+    ULONG TokenBucketSize;
+    ULONG PeakBandwidth;
+    ULONG Latency;
+    ULONG DelayVariation;
+    ULONG ServiceType;
+    ULONG MaxSduSize;
+    ULONG MinimumPolicedSize;
+} FLOWSPEC, *PFLOWSPEC, *LPFLOWSPEC;
+
+typedef struct _QualityOfService {
+    FLOWSPEC SendingFlowspec;
+    FLOWSPEC ReceivingFlowspec;
+    WSABUF ProviderSpecific;
+} QOS, *LPQOS;
+
+WHARF_BEGIN_DECLARATIONS
+int send(SOCKET s, const char *buf, int len, int flags) WHARF_SYMBOL(send);
+int recv(SOCKET s, char *buf, int len, int flags) WHARF_SYMBOL(recv);
+int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags,
+            LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
+            LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+BOOL WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer, BOOL fWait,
+                            LPDWORD lpdwFlags);
+int WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
+             DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped,
+             LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+WHARF_END_DECLARATIONS
+
+/* Events */
+
+typedef struct _WSANETWORKEVENTS {
+    LONG lNetworkEvents;
+    int iErrorCode[FD_MAX_EVENTS];
+} WSANETWORKEVENTS, *LPWSANETWORKEVENTS;
+
+typedef struct pollfd {
+    SOCKET fd;
+    SHORT events;
+    SHORT revents;
+} WSAPOLLFD, *PWSAPOLLFD, *LPWSAPOLLFD;
+
+#define WSAGETSELECTEVENT(lParam) LOWORD(lParam)
+#define WSAGETSELECTERROR(lParam) HIWORD(lParam)
+#define WSAMAKESELECTREPLY(event, error) MAKELONG(event, error)
+
+WHARF_BEGIN_DECLARATIONS
+WSAEVENT WSACreateEvent(void);
+BOOL WSACloseEvent(WSAEVENT hEvent);
+BOOL WSASetEvent(WSAEVENT hEvent);
+BOOL WSAResetEvent(WSAEVENT hEvent);
+DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT *lphEvents, BOOL fWaitAll, DWORD dwTimeout,
+                               BOOL fAlertable);
+WHARF_END_DECLARATIONS
+
+/* select: a set is a count and an array of handles. FD_SETSIZE is the program's choice, 64 unless it made one. */
+
+#ifndef FD_SETSIZE
+#define FD_SETSIZE 64
+#endif
+
+typedef struct fd_set {
+    u_int fd_count;
+    SOCKET fd_array[FD_SETSIZE];
+} fd_set, FD_SET, *PFD_SET, *LPFD_SET;
+
+WHARF_BEGIN_DECLARATIONS
+int __WSAFDIsSet(SOCKET fd, fd_set *set);
+int select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds, const struct timeval *timeout)
+    WHARF_SYMBOL(select);
+WHARF_END_DECLARATIONS
+
+static inline void wharf_fd_set_add(SOCKET fd, fd_set *set) {
+    if (set->fd_count < FD_SETSIZE && !__WSAFDIsSet(fd, set))
+        set->fd_array[set->fd_count++] = fd;
+}
+
+static inline void wharf_fd_set_remove(SOCKET fd, fd_set *set) {
+    u_int found = 0;
+    while (found < set->fd_count && set->fd_array[found] != fd)
+        found++;
+    if (found == set->fd_count)
+        return;
+    set->fd_count--;
+    memmove(&set->fd_array[found], &set->fd_array[found + 1], (set->fd_count - found) * sizeof(SOCKET));
+}
+
+#undef FD_ZERO
+#undef FD_SET
+#undef FD_CLR
+#undef FD_ISSET
+#define FD_ZERO(set) ((void)(((fd_set *)(set))->fd_count = 0))
+#define FD_SET(fd, set) wharf_fd_set_add((SOCKET)(fd), (fd_set *)(set))
+#define FD_CLR(fd, set) wharf_fd_set_remove((SOCKET)(fd), (fd_set *)(set))
+#define FD_ISSET(fd, set) __WSAFDIsSet((SOCKET)(fd), (fd_set *)(set))
+
+#endif

@@ -1,0 +1,111 @@
+/* Winsock 2: IPv6, multicast membership, address text and name resolution's types. */
+#ifndef _WS2TCPIP_H_
+#define _WS2TCPIP_H_
+#pragma GCC system_header
+
+#include <winsock2.h>
+
+/* libc's socklen_t is unsigned. Its typedef is made here first, since <unistd.h> would make it later. */
+#ifndef __socklen_t_defined
+typedef __socklen_t socklen_t;
+#define __socklen_t_defined
+#endif
+typedef int wharf_socklen_t;
+#define socklen_t wharf_socklen_t
+
+typedef struct in6_addr {
+    union {
+        UCHAR Byte[16];
+        USHORT Word[8];
+    } u;
+} IN6_ADDR, *PIN6_ADDR, *LPIN6_ADDR;
+
+typedef struct sockaddr_in6 {
+    ADDRESS_FAMILY sin6_family;
+    USHORT sin6_port;
+    ULONG sin6_flowinfo;
+    IN6_ADDR sin6_addr;
+    ULONG sin6_scope_id;
+} SOCKADDR_IN6, *PSOCKADDR_IN6, *LPSOCKADDR_IN6;
+
+typedef union _SOCKADDR_INET {
+    SOCKADDR_IN Ipv4;
+    SOCKADDR_IN6 Ipv6;
+    ADDRESS_FAMILY si_family;
+} SOCKADDR_INET, *PSOCKADDR_INET;
+
+typedef struct ip_mreq {
+    IN_ADDR imr_multiaddr;
+    IN_ADDR imr_interface;
+} IP_MREQ, *PIP_MREQ;
+
+typedef struct ip_mreq_source {
+    IN_ADDR imr_multiaddr;
+    IN_ADDR imr_sourceaddr;
+    IN_ADDR imr_interface;
+} IP_MREQ_SOURCE, *PIP_MREQ_SOURCE;
+
+typedef struct ipv6_mreq {
+    IN6_ADDR ipv6mr_multiaddr;
+    ULONG ipv6mr_interface;
+} IPV6_MREQ, *PIPV6_MREQ;
+
+typedef struct group_req {
+    ULONG gr_interface;
+    SOCKADDR_STORAGE gr_group;
+} GROUP_REQ, *PGROUP_REQ;
+
+typedef struct in_pktinfo {
+    IN_ADDR ipi_addr;
+    ULONG ipi_ifindex;
+} IN_PKTINFO, *PIN_PKTINFO;
+
+typedef struct in6_pktinfo {
+    IN6_ADDR ipi6_addr;
+    ULONG ipi6_ifindex;
+} IN6_PKTINFO, *PIN6_PKTINFO;
+
+typedef struct addrinfo {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    char *ai_canonname;
+    struct sockaddr *ai_addr;
+    struct addrinfo *ai_next;
+} ADDRINFOA, *PADDRINFOA;
+
+typedef struct addrinfoW {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    struct addrinfoW *ai_next;
+} ADDRINFOW, *PADDRINFOW;
+
+#ifdef UNICODE
+typedef ADDRINFOW ADDRINFOT, *PADDRINFOT;
+#else
+typedef ADDRINFOA ADDRINFOT, *PADDRINFOT;
+#endif
+typedef ADDRINFOA ADDRINFO, *LPADDRINFO;
+
+WHARF_BEGIN_DECLARATIONS
+
+/* libc's objects: sixteen bytes in network order there too. */
+extern const IN6_ADDR in6addr_any;
+extern const IN6_ADDR in6addr_loopback;
+
+INT inet_pton(INT Family, LPCSTR pszAddrString, PVOID pAddrBuf) WHARF_SYMBOL(inet_pton);
+LPCSTR inet_ntop(INT Family, const VOID *pAddr, LPSTR pStringBuf, size_t StringBufSize) WHARF_SYMBOL(inet_ntop);
+
+WHARF_END_DECLARATIONS
+
+#define InetPtonA inet_pton
+#define InetNtopA inet_ntop
+
+#endif

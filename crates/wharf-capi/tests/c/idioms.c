@@ -1,0 +1,1 @@
+#include "idioms.h"

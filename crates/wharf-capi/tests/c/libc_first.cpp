@@ -1,0 +1,6 @@
+#include "libc_headers.h"
+#include "cpp_headers.h"
+#include "winsock_headers.h"
+#include <windows.h>
+#include "program.h"
+#include "program_cpp.h"

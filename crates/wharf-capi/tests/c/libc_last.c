@@ -1,0 +1,6 @@
+#include "winsock_headers.h"
+#include <windows.h>
+#include "libc_headers.h"
+#include "program.h"
+
+int main(void) { return run(); }

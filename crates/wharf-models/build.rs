@@ -1,0 +1,187 @@
+//! Takes the engine's state machines into the models: as they are, and with bugs that can be switched on.
+//!
+//! A bug is a piece of the real text and what stands there instead. A piece that is not found exactly once fails the
+//! build: then the real file has changed and the bug has to be put in anew. White space does not matter.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+const ENGINE: &str = "../wharf-sys/src/linux";
+
+/// Replaces one piece of the real text; `$bug` stands for the question whether the bug is on.
+struct Seed {
+    bug: &'static str,
+    real: &'static str,
+    wrong: &'static str,
+}
+
+const DISPATCH: &[Seed] = &[
+    Seed {
+        bug: "LowerForgetsRelease",
+        real: "if self.uncount(id) { self.settle(wakes);",
+        wrong: "if self.uncount(id) && !$bug { self.settle(wakes);",
+    },
+    Seed {
+        bug: "NobodyBecomesPoller",
+        real: "if self.active < self.limit && self.pollers() == 0 {",
+        wrong: "if !$bug && self.active < self.limit && self.pollers() == 0 {",
+    },
+    Seed {
+        bug: "ChainIsForgotten",
+        real: "wakes.poller |= !self.granted.is_empty()",
+        wrong: "wakes.poller |= !$bug && !self.granted.is_empty()",
+    },
+    Seed {
+        bug: "CloseChainIsForgotten",
+        real: "(self.closed && self.polling > 0)",
+        wrong: "(!$bug && self.closed && self.polling > 0)",
+    },
+    Seed {
+        bug: "LatePollTakesGranted",
+        real: "if others >= self.limit { return None; } let packet = self.queue.pop_front()?;",
+        wrong: "if $bug && let Some((_, packet)) = self.granted.pop_front() { self.raise(id); return Some(packet); }
+            if others >= self.limit { return None; } let packet = self.queue.pop_front()?;",
+    },
+    Seed {
+        bug: "TimeOutBeforeHandOver",
+        real: "let place = match self.assignment(id) {",
+        wrong: "let handed = if $bug { None } else { self.assignment(id) }; let place = match handed {",
+    },
+    Seed {
+        bug: "TimeOutBeforeGrant",
+        real: "Place::Polling => { if let Some(packet) = self.take_granted(id, wakes) {",
+        wrong: "Place::Polling => { if !$bug && let Some(packet) = self.take_granted(id, wakes) {",
+    },
+    Seed {
+        bug: "CloseForgetsBenched",
+        real: "Waiter::Benched(id, _) => self.hand(id, Assignment::Abandoned, wakes),",
+        wrong: "Waiter::Benched(id, _) => if !$bug { self.hand(id, Assignment::Abandoned, wakes) },",
+    },
+    Seed {
+        bug: "PollerServesItselfFirst",
+        real: "if let Some(Waiter::Benched(..)) = self.waiters.last() { self.serve_top(wakes);",
+        wrong: "if $bug && let Some(place) = self.polling_entry(id) {
+                let entry = self.waiters.remove(place);
+                self.waiters.push(entry);
+            }
+            if let Some(Waiter::Benched(..)) = self.waiters.last() { self.serve_top(wakes);",
+    },
+    Seed {
+        bug: "GrantIsCountedTwice",
+        real: "self.taken += 1; self.set_counted(id, true);",
+        wrong: "self.taken += 1; if $bug { self.active += 1; } self.set_counted(id, true);",
+    },
+];
+
+const DIRECTION: &[Seed] = &[
+    Seed {
+        bug: "ReadyIsClearedAfterAttempt",
+        real: "if self.ready { self.ready = false; return Blocked::Retry(request);",
+        wrong: "if $bug { self.ready = false; }
+            if self.ready { self.ready = false; return Blocked::Retry(request);",
+    },
+    Seed {
+        bug: "EndIsForgotten",
+        real: "self.ended |= ended;",
+        wrong: "self.ended |= ended && !$bug;",
+    },
+    Seed {
+        bug: "OwnershipIsShared",
+        real: "if self.owner.is_some() ||",
+        wrong: "if self.owner.is_some() && !$bug ||",
+    },
+    Seed {
+        bug: "BlockedHeadGoesToTheEnd",
+        real: "self.queue.push_front(request); Blocked::Parked",
+        wrong: "if $bug { self.queue.push_back(request) } else { self.queue.push_front(request) }; Blocked::Parked",
+    },
+    Seed {
+        bug: "MarkIsForgotten",
+        real: "if let Some(status) = self.mark() { self.owner = Some(Owner::Delivering); return Blocked::Ended",
+        wrong: "if !$bug && let Some(status) = self.mark() {
+            self.owner = Some(Owner::Delivering);
+            return Blocked::Ended",
+    },
+];
+
+const PARKER: &[Seed] = &[
+    Seed {
+        bug: "ParkOverwritesNotification",
+        real: "self.state.compare_exchange(EMPTY, how, Ordering::AcqRel, Ordering::Acquire).is_ok();",
+        wrong: "if $bug { self.state.store(how, Ordering::Release); true }
+            else { self.state.compare_exchange(EMPTY, how, Ordering::AcqRel, Ordering::Acquire).is_ok() };",
+    },
+    Seed {
+        bug: "PollIsNotWoken",
+        real: "PARKED_IN_POLL => {",
+        wrong: "PARKED_IN_POLL if $bug => super::system::futex_wake(&self.state), PARKED_IN_POLL => {",
+    },
+];
+
+fn main() {
+    write("dispatch", DISPATCH, |text| {
+        text + &read(Path::new("inspection/dispatch.rs"))
+    });
+    write("direction", DIRECTION, |text| text);
+    write("parker", PARKER, on_loom);
+    println!("cargo::rerun-if-changed=build.rs");
+}
+
+/// The parker is no pure state machine: its word becomes loom's, its system calls the model's.
+fn on_loom(text: String) -> String {
+    let text = replace(&text, "use std::sync::atomic::", "use loom::sync::atomic::");
+    let text = replace(
+        &text,
+        "use std::os::fd::{AsRawFd, OwnedFd};",
+        "use super::system::{AsRawFd, OwnedFd};",
+    );
+    text.replace("libc::", "super::system::")
+}
+
+/// Writes `<name>.rs`, the real text after `adapt`, and `<name>_seeded.rs`, the same with the bugs.
+fn write(name: &str, seeds: &[Seed], adapt: impl Fn(String) -> String) {
+    let source = Path::new(ENGINE).join(name).with_extension("rs");
+    let real = adapt(read(&source).replace("//!", "//")); // an included file cannot document its module
+    let seeded = seeds.iter().fold(real.clone(), |text, seed| {
+        let wrong = seed.wrong.replace(
+            "$bug",
+            &format!("crate::model::seeded(crate::model::Bug::{})", seed.bug),
+        );
+        replace(&text, seed.real, &wrong)
+    });
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names the output directory"));
+    for (suffix, text) in [("", real), ("_seeded", seeded)] {
+        let path = out.join(format!("{name}{suffix}.rs"));
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+}
+
+fn read(path: &Path) -> String {
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Replaces the only occurrence of `piece`.
+fn replace(text: &str, piece: &str, by: &str) -> String {
+    let found: Vec<_> = text
+        .char_indices()
+        .filter_map(|(start, _)| occurrence(text, start, piece))
+        .collect();
+    let [range] = &found[..] else {
+        panic!("the engine's text contains {} times: {piece}", found.len());
+    };
+    format!("{}{by}{}", &text[..range.start], &text[range.end..])
+}
+
+/// Where `piece` ends if it stands at `start`, white space aside.
+fn occurrence(text: &str, start: usize, piece: &str) -> Option<std::ops::Range<usize>> {
+    let mut end = start;
+    for wanted in piece.chars().filter(|c| !c.is_whitespace()) {
+        let rest = text[end..].trim_start();
+        if !rest.starts_with(wanted) || (end == start && rest.len() < text[start..].len()) {
+            return None;
+        }
+        end = text.len() - rest.len() + wanted.len_utf8();
+    }
+    Some(start..end)
+}

@@ -1,0 +1,132 @@
+//! What the models share: bugs that can be switched on, the exploration, and the engine's surroundings.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+pub mod arming;
+pub mod parking;
+pub mod port;
+pub mod ports;
+pub mod set;
+pub mod socket;
+pub mod sockets;
+pub mod system;
+
+/// A bug that a model must find. Those marked "text" are put into the state machine itself by `build.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    // a port
+    /// Text: a thread that gives its place away does not release the next.
+    LowerForgetsRelease,
+    /// Text: no benched thread is told to poll when nobody does.
+    NobodyBecomesPoller,
+    /// Text: a poller that took a granted packet does not pass the wake on.
+    ChainIsForgotten,
+    /// Text: a poller that leaves a closed port does not pass the wake on.
+    CloseChainIsForgotten,
+    /// Text: a call that does not wait helps itself to a packet that was granted to a poller.
+    LatePollTakesGranted,
+    /// Text: a benched thread whose time ran out does not look at what it was handed.
+    TimeOutBeforeHandOver,
+    /// Text: a poller whose time ran out does not look at what was granted.
+    TimeOutBeforeGrant,
+    /// Text: closing leaves the benched threads asleep.
+    CloseForgetsBenched,
+    /// Text: a poller keeps what it harvested although a more recent thread is benched.
+    PollerServesItselfFirst,
+    /// Text: picking a packet up counts the thread a second time.
+    GrantIsCountedTwice,
+    /// Granting a packet does not write the eventfd.
+    GrantIsSilent,
+    /// A harvest in passing swallows the eventfd's edge.
+    EdgeIsStolen,
+    /// The helper is told of a stall only when a packet arrives, not when a waiter does.
+    WaiterDoesNotArm,
+    /// A thread looks whether it was handed something before it looks for a notification, then sleeps without one.
+    BenchForgetsToken,
+    /// The poller that leaves as the last one does not arm the helper.
+    LastPollerDoesNotArm,
+    /// The helper stops ticking without a last look.
+    DisarmDoesNotLookAgain,
+    /// A request that pends looks for sleepers without a fence after it was counted.
+    ParkedWithoutFence,
+    // a socket's direction
+    /// Text: an edge that came during the attempt is cleared after it.
+    ReadyIsClearedAfterAttempt,
+    /// Text: the end of the stream is not remembered.
+    EndIsForgotten,
+    /// Text: a second thread may attempt beside the owner.
+    OwnershipIsShared,
+    /// Text: a request that would block goes behind the others.
+    BlockedHeadGoesToTheEnd,
+    /// Text: the owner does not look whether its request was cancelled.
+    MarkIsForgotten,
+    /// A short result is believed although no edge could have come yet.
+    ShortBelievedUnwatched,
+    /// A request is parked without the descriptor being registered.
+    ParkedUnwatched,
+    /// The result is delivered after ownership ended.
+    DeliveredAfterOwnership,
+    /// The mark is looked at before the result: bytes already taken are not reported.
+    MarkBeatsSuccess,
+    /// The canceller finishes the marked request, and so does its owner.
+    CancelFinishesMarked,
+    /// A thread that has done its share tells nobody to go on.
+    HandOnIsSilent,
+    // the parker
+    /// Text: parking overwrites a notification that came before.
+    ParkOverwritesNotification,
+    /// Text: a thread in ppoll is woken as if it slept on the futex.
+    PollIsNotWoken,
+}
+
+thread_local! {
+    // Not loom's: loom runs all threads of a model on the thread of its test.
+    static SEEDED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Whether this bug is on.
+pub fn seeded(bug: Bug) -> bool {
+    SEEDED.get() == Some(bug)
+}
+
+/// Explores a model with a bug switched on, which is expected to panic.
+pub fn explore_with(bug: Bug, scenario: impl Fn() + Send + Sync + 'static) {
+    SEEDED.set(Some(bug));
+    explore(2, scenario);
+}
+
+/// Runs a model in every interleaving with at most so many preemptions per execution.
+///
+/// `WHARF_LOOM_PREEMPTIONS` raises the bound (a number), or removes it (`none`). A switch away from a thread that
+/// blocks or ends is no preemption and always explored. A debug build is slow, and explores two at most.
+pub fn explore(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = bound(preemptions);
+    builder.max_branches = 10_000;
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counter = executions.clone();
+    builder.check(move || {
+        counter.fetch_add(1, Relaxed);
+        scenario();
+    });
+    println!(
+        "{} executions, preemptions: {:?}",
+        executions.load(Relaxed),
+        bound(preemptions)
+    );
+}
+
+fn bound(default: usize) -> Option<usize> {
+    match std::env::var("WHARF_LOOM_PREEMPTIONS") {
+        Ok(value) if value == "none" => None,
+        Ok(value) => Some(
+            value
+                .parse()
+                .map_or(default, |wanted: usize| wanted.max(default)),
+        ),
+        Err(_) if cfg!(debug_assertions) => Some(default.min(2)),
+        Err(_) => Some(default),
+    }
+}

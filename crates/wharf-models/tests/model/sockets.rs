@@ -1,0 +1,115 @@
+//! The races of a socket's direction, as scenarios: a poller, a peer, and threads that post, cancel and close.
+
+use loom::sync::Arc;
+use loom::thread::{self, JoinHandle};
+
+use super::socket::{Received, Socket, Status};
+
+fn socket(receives: usize) -> (Arc<Socket>, JoinHandle<()>) {
+    with_poller(Socket::new(receives))
+}
+
+fn with_poller(socket: Socket) -> (Arc<Socket>, JoinHandle<()>) {
+    let socket = Arc::new(socket);
+    let poller = spawn(&socket, Socket::poll);
+    (socket, poller)
+}
+
+fn spawn(socket: &Arc<Socket>, body: impl FnOnce(&Socket) + 'static) -> JoinHandle<()> {
+    let socket = socket.clone();
+    thread::spawn(move || body(&socket))
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+}
+
+/// Two receives; data and FIN come in one segment, hence in one edge with none after it.
+pub fn data_and_fin_in_one_edge() {
+    let (socket, poller) = socket(2);
+    let peer = spawn(&socket, |socket| socket.peer_sends(2, true));
+    socket.receive(1, 4);
+    socket.receive(2, 4);
+    join([peer, poller]);
+    assert_eq!(
+        socket.results(),
+        [(1, Received::Bytes(0..2)), (2, Received::End)]
+    );
+}
+
+/// Two receives that each get less than they asked for; edges come before, during and after the attempts.
+pub fn edges_during_short_attempts() {
+    let (socket, poller) = socket(2);
+    let peer = spawn(&socket, |socket| {
+        socket.peer_sends(2, false);
+        socket.peer_sends(2, false);
+    });
+    socket.receive(1, 3);
+    socket.receive(2, 3);
+    join([peer, poller]);
+    assert_eq!(socket.results().len(), 2);
+}
+
+/// A receive is cancelled while it is attempted, parked or finished; the next one gets what is left.
+pub fn cancel_against_attempt() {
+    let (socket, poller) = socket(2);
+    let peer = spawn(&socket, |socket| socket.peer_sends(4, false));
+    let canceller = spawn(&socket, |socket| {
+        socket.cancel(1);
+    });
+    socket.receive(1, 2);
+    socket.receive(2, 2);
+    join([peer, canceller, poller]);
+    let results = socket.results();
+    assert!(
+        results
+            .iter()
+            .any(|(tag, how)| *tag == 2 && matches!(how, Received::Bytes(_))),
+        "{results:?}"
+    );
+    assert!(!results.contains(&(1, Received::Refused(Status::Aborted))));
+}
+
+/// The socket is closed while receives are posted, attempted and parked.
+pub fn close_against_attempt() {
+    let (socket, poller) = socket(2);
+    let peer = spawn(&socket, |socket| socket.peer_sends(2, false));
+    let closer = spawn(&socket, Socket::close);
+    socket.receive(1, 2);
+    socket.receive(2, 2);
+    join([peer, closer, poller]);
+    assert!(
+        socket
+            .results()
+            .iter()
+            .all(|(_, how)| *how != Received::Refused(Status::Cancelled))
+    );
+}
+
+/// Two threads post at once: the order of the direction's lock is the order of the bytes.
+pub fn two_pushers() {
+    let (socket, poller) = socket(2);
+    let peer = spawn(&socket, |socket| socket.peer_sends(4, false));
+    let pusher = spawn(&socket, |socket| socket.receive(1, 2));
+    socket.receive(2, 2);
+    join([peer, pusher, poller]);
+    assert!(
+        socket
+            .results()
+            .iter()
+            .all(|(_, how)| matches!(how, Received::Bytes(_)))
+    );
+}
+
+/// Threads hand on after one head each, while the socket may be closed.
+pub fn hand_on_against_close(closes: bool) {
+    let (socket, poller) = with_poller(Socket::with_share(2, 1));
+    let peer = spawn(&socket, |socket| socket.peer_sends(4, false));
+    let closer = closes.then(|| spawn(&socket, Socket::close));
+    socket.receive(1, 2);
+    socket.receive(2, 2);
+    join([peer, poller].into_iter().chain(closer));
+    assert_eq!(socket.results().len(), 2);
+}
