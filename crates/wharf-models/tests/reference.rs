@@ -324,10 +324,11 @@ impl Port {
     fn wake_poller(&mut self, thread: usize) {
         self.edge = false;
         let packets = std::mem::take(&mut self.network);
+        let granted = self.chosen_poller(thread);
         packets
             .iter()
             .for_each(|packet| self.reference.arrive(*packet));
-        let chosen = self.chosen_poller(thread);
+        let chosen = granted.or_else(|| self.first_chosen_poller());
         let harvested =
             self.change(|rules, wakes, members| rules.harvested(members[thread], packets, wakes));
         let outcome = match harvested {
@@ -429,12 +430,23 @@ impl Port {
         );
     }
 
-    /// In whose place the poller `back` takes a packet: its own, or that of the poller released first.
+    /// In whose place a poller that is `back` takes a granted packet: its own, or that of the poller chosen first.
     fn chosen_poller(&self, back: usize) -> Option<usize> {
-        let chosen = || self.reference.chosen.iter().map(|(thread, _)| *thread);
-        chosen()
-            .find(|thread| *thread == back)
-            .or_else(|| chosen().find(|thread| self.polls(*thread)))
+        let own = self
+            .reference
+            .chosen
+            .iter()
+            .any(|(thread, _)| *thread == back);
+        if own {
+            Some(back)
+        } else {
+            self.first_chosen_poller()
+        }
+    }
+
+    fn first_chosen_poller(&self) -> Option<usize> {
+        let mut chosen = self.reference.chosen.iter().map(|(thread, _)| *thread);
+        chosen.find(|thread| self.polls(*thread))
     }
 
     /// In the kernel, or told to go there.

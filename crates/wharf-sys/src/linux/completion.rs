@@ -16,7 +16,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::address::Address;
 use super::batch::{self, Pending};
-use super::direction::{self, Blocked};
+use super::direction::{self, Blocked, Turn};
 use super::handle;
 use super::helper;
 use super::lock::Lock;
@@ -465,16 +465,24 @@ pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> F
         Delivery::Synchronous(outcome.clone()),
         Patience::None,
     );
-    let claimed = {
+    let claimed = loop {
         let mut direction = socket.direction(side).lock();
-        if !direction.idle() {
-            drop(direction);
-            request.free();
-            return Finished::failed(Status::WOULD_BLOCK); // what is there belongs to the requests before
+        match direction.turn() {
+            Turn::Free => {}
+            Turn::Soon => {
+                drop(direction);
+                std::thread::yield_now();
+                continue;
+            }
+            Turn::Taken => {
+                drop(direction);
+                request.free();
+                return Finished::failed(Status::WOULD_BLOCK); // what is there belongs to the requests before
+            }
         }
         direction.edge(false); // an edge may not have been harvested yet: look
         match direction.push(request) {
-            Ok(()) => direction.claim(),
+            Ok(()) => break direction.claim(),
             Err((request, _)) => {
                 drop(direction);
                 request.free();

@@ -29,6 +29,17 @@ pub enum Blocked<R, S> {
     Ended(R, S),
 }
 
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nobody's.
+    Free,
+    /// Somebody attempts or delivers, which does not block; nobody waits behind.
+    Soon,
+    /// Requests wait.
+    Taken,
+}
+
 /// What cancelling found.
 pub struct Cancelled<R> {
     /// Requests taken out of the queue: to be finished by the caller.
@@ -175,8 +186,17 @@ impl<R: Request, S: Copy> Direction<R, S> {
         self.queue.drain(..).collect()
     }
 
-    /// Whether nothing is pending: a caller that does not queue may attempt directly.
+    /// Whose turn it is, as a caller sees it who does not want to wait behind others.
+    pub fn turn(&self) -> Turn {
+        match (self.queue.is_empty(), &self.owner) {
+            (true, None) => Turn::Free,
+            (true, Some(_)) => Turn::Soon,
+            (false, _) => Turn::Taken,
+        }
+    }
+
+    /// Whether nothing is pending.
     pub fn idle(&self) -> bool {
-        self.owner.is_none() && self.queue.is_empty()
+        matches!(self.turn(), Turn::Free)
     }
 }

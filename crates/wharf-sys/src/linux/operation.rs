@@ -184,19 +184,24 @@ impl Transfer {
         if self.flags.wait_all && !self.buffers.is_empty() && !end {
             return None;
         }
-        // A short read empties the socket, so only an edge can tell of more; but a read stops at an urgent mark.
-        let more = full
-            || end
-            || self.flags.peek
-            || self.flags.urgent
-            || socket.is_datagram()
-            || socket.saw_urgent();
-        Some(Attempt::done(self.done, more))
+        if end || full || self.flags.peek || self.flags.urgent || socket.is_datagram() {
+            return Some(Attempt::done(self.done, true));
+        }
+        // A short read empties the socket, so only an edge can tell of more; but it may have stopped at an urgent
+        // byte, which Windows passes.
+        if socket.is_at_mark() {
+            None
+        } else {
+            Some(Attempt::done(self.done, false))
+        }
     }
 
     fn receive_failed(&mut self, socket: &Socket, errno: i32) -> Attempt {
         match errno {
             libc::EINTR => self.receive(socket),
+            libc::EAGAIN if self.done > 0 && !self.flags.wait_all => {
+                Attempt::done(self.done, false)
+            }
             libc::EAGAIN => Attempt::Blocked,
             libc::EINVAL if self.flags.urgent => Attempt::Blocked, // no urgent byte yet
             _ => {

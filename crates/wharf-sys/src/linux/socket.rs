@@ -6,7 +6,7 @@
 //! in one word of flags.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*, fence};
 use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 use std::time::Instant;
 
@@ -401,6 +401,7 @@ impl Socket {
 
     /// A request was left waiting for an edge: somebody must be there to see it.
     pub fn parked(&self) {
+        fence(SeqCst); // pairs with the one in `helper::arm`: the request is seen, or the sleeper is gone
         if let Some((port, _)) = self.association()
             && port.set.sleepers() == 0
         {
@@ -910,6 +911,13 @@ impl Socket {
             self.receive.lock().edge(false);
         }
         bytes
+    }
+
+    /// Whether a receive stopped because the urgent byte is next.
+    pub fn is_at_mark(&self) -> bool {
+        self.saw_urgent()
+            || !self.is_watched()
+                && system::ioctl_read(self.fd(), system::SIOCATMARK).unwrap_or(0) != 0
     }
 
     /// SIOCATMARK, the way Windows answers: whether no urgent byte waits.

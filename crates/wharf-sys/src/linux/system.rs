@@ -182,6 +182,9 @@ pub fn set_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &T) -
     .map(drop)
 }
 
+/// The ioctl that tells whether the urgent byte is the next to be read.
+pub const SIOCATMARK: libc::Ioctl = 0x8905;
+
 /// An ioctl that yields an integer: FIONREAD, SIOCOUTQ, SIOCATMARK.
 pub fn ioctl_read(fd: RawFd, request: libc::Ioctl) -> Result<i32> {
     let mut value = 0i32;

@@ -302,13 +302,9 @@ pub unsafe fn create(
     start: StartRoutine,
     argument: *mut c_void,
 ) -> Option<Arc<Thread>> {
-    const DEFAULT_STACK: usize = 1 << 20;
-    const SMALLEST_STACK: usize = 256 << 10; // what Windows programs ask for is measured for Windows' libraries
-    let stack_size = if stack_size == 0 {
-        DEFAULT_STACK
-    } else {
-        stack_size.max(SMALLEST_STACK)
-    };
+    // What is asked for is what is committed at first; the reserve is never below the default.
+    const RESERVE: usize = 1 << 20;
+    let stack_size = stack_size.max(RESERVE);
     let thread = Thread::new(u32::from(suspended));
     let (child, creator, argument) = (thread.clone(), current(), argument as usize);
     let run = move || {

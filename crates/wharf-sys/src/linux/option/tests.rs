@@ -218,7 +218,6 @@ fn the_kernel_is_told_what_it_has_to_do() {
     assert_eq!(socket.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 1);
     assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_OOBINLINE), 1);
     assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_RCVBUF), 2 * 8192);
-    assert_eq!(socket.kernel(libc::SOL_SOCKET, libc::SO_REUSEADDR), 1);
     socket.set(SOL_SOCKET, SO_LINGER, 0x0007_0001).unwrap();
     assert_eq!(socket.options.linger(), Some(Duration::from_secs(7)));
 }
