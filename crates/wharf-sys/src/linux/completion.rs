@@ -664,7 +664,16 @@ fn settle(
             transferred,
             more,
         } => {
-            direction.lock().finishing();
+            let mark = direction.lock().finishing();
+            // An attempt beside a close sees what the close did to the connection; the close is what happened.
+            let (status, transferred) = match mark {
+                Some(mark)
+                    if socket.is_closed() && transferred == 0 && request.operation.is_receive() =>
+                {
+                    (request.closing_status(mark), 0)
+                }
+                _ => (status, transferred),
+            };
             if mine == Some(request.id) {
                 *own_result = Some(finish_own(socket, request, status, transferred, sink));
             } else {

@@ -97,7 +97,7 @@ impl<T> Wakes<T> {
 
 /// One entry of the stack of waiting threads.
 enum Waiter {
-    /// This thread polls. The kernel chooses which poller it wakes, so entries change names: see `rename`.
+    /// This thread polls. The kernel chooses which poller it wakes, so that may be another one: see `harvested`.
     Polling(MemberId),
     /// This thread, and whether it may become a poller (an alertable one may not).
     Benched(MemberId, bool),
@@ -113,11 +113,11 @@ pub struct Dispatch<P, T> {
     limit: usize,                           // concurrency value
     active: usize, // counted members, and packets granted or handed but not yet picked up
     queue: VecDeque<P>, // not assigned, oldest first
-    granted: VecDeque<(MemberId, P)>, // whichever poller returns first takes it; whose entry was used up
+    granted: VecDeque<(MemberId, P)>, // each to one of the pollers, whose entry it used up
     handed: Vec<(MemberId, Assignment<P>)>, // assigned to benched threads that have not woken yet
-    waiters: Vec<Waiter>,             // most recent last
-    polling: usize,                   // `Waiter::Polling` entries in `waiters`
-    members: Vec<Option<Member<T>>>,  // associated threads
+    waiters: Vec<Waiter>, // most recent last
+    polling: usize, // `Waiter::Polling` entries in `waiters`
+    members: Vec<Option<Member<T>>>, // associated threads
     closed: bool,
     taken: u64, // packets dequeued so far: a sign of progress
 }
@@ -280,7 +280,13 @@ impl<P, T: Clone> Dispatch<P, T> {
             self.leave_poll(id, wakes);
             return Harvested::Abandoned;
         }
-        self.compete(id, wakes)
+        let misdirected = !self.granted.is_empty();
+        self.pass_on(wakes);
+        match self.compete(id, wakes) {
+            // It was woken for another poller's packet: out of that one's way, or the kernel wakes it again.
+            Harvested::Wait(Place::Polling) if misdirected => self.bench(id, wakes),
+            harvested => harvested,
+        }
     }
 
     /// What the benched thread was woken for, if anything.
@@ -439,6 +445,11 @@ impl<P, T: Clone> Dispatch<P, T> {
         if !superfluous {
             return Harvested::Wait(Place::Polling);
         }
+        self.bench(id, wakes)
+    }
+
+    /// The poller goes on waiting in its place, but on its own parker.
+    fn bench(&mut self, id: MemberId, wakes: &mut Wakes<T>) -> Harvested<P> {
         if let Some(place) = self.polling_entry(id) {
             self.waiters[place] = Waiter::Benched(id, true);
             self.polling -= 1;
@@ -455,12 +466,10 @@ impl<P, T: Clone> Dispatch<P, T> {
         }
     }
 
-    /// `other`'s entry was used up for `id`: what `id` had becomes `other`'s.
+    /// `other`'s entry was used up for `id`: `id`'s entry becomes `other`'s.
     fn rename(&mut self, id: MemberId, other: MemberId) {
         if let Some(place) = self.polling_entry(id) {
             self.waiters[place] = Waiter::Polling(other);
-        } else if let Some((owner, _)) = self.granted.iter_mut().find(|(owner, _)| *owner == id) {
-            *owner = other;
         }
     }
 
@@ -479,11 +488,10 @@ impl<P, T: Clone> Dispatch<P, T> {
         }
     }
 
-    /// A thread that returned from its poll takes what was granted, and passes the wake on if there is more.
+    /// A thread that returned from its poll takes what was granted to it, and passes the wake on if there is more.
     fn take_granted(&mut self, id: MemberId, wakes: &mut Wakes<T>) -> Option<P> {
-        let own = self.granted.iter().position(|(owner, _)| *owner == id);
-        let (owner, packet) = self.granted.remove(own.unwrap_or(0))?;
-        self.rename(id, owner);
+        let own = self.granted.iter().position(|(owner, _)| *owner == id)?;
+        let (_, packet) = self.granted.remove(own)?;
         self.picked_up(id);
         self.pass_on(wakes);
         self.settle(wakes);

@@ -291,6 +291,11 @@ impl Operation {
         }
     }
 
+    /// Whether it takes data.
+    pub fn is_receive(&self) -> bool {
+        matches!(self, Operation::Receive(_))
+    }
+
     /// How it ends if it is ended from outside with `status`: what was already done is not lost.
     pub fn cut_short(&self, status: Status) -> (Status, usize) {
         match self {

@@ -816,7 +816,7 @@ impl Socket {
     fn finish_early(self: &Arc<Self>) {
         let unread = || system::ioctl_read(self.fd(), libc::FIONREAD).unwrap_or(0) > 0;
         if Arc::strong_count(self) > 1 && !unread() {
-            system::shutdown(self.fd(), libc::SHUT_RDWR);
+            system::shutdown(self.fd(), libc::SHUT_WR);
         }
     }
 
