@@ -32,6 +32,11 @@ const DISPATCH: &[Seed] = &[
         wrong: "wakes.poller |= !$bug && !self.granted.is_empty()",
     },
     Seed {
+        bug: "MisdirectedKeepsTheWake",
+        real: "self.pass_on(wakes); match self.compete(id, wakes) {",
+        wrong: "if !$bug { self.pass_on(wakes); } match self.compete(id, wakes) {",
+    },
+    Seed {
         bug: "CloseChainIsForgotten",
         real: "(self.closed && self.polling > 0)",
         wrong: "(!$bug && self.closed && self.polling > 0)",

@@ -116,10 +116,11 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut outcomes = Vec::new();
     for phase in options.phases() {
         eprintln!("{}", options.announcement(phase));
-        outcomes.push((
-            phase,
-            run_phase(phase, options, server.address(), &subject, &warm)?,
-        ));
+        let outcome = run_phase(phase, options, server.address(), &subject, &warm)?;
+        if let Some(complaint) = &outcome.complaint {
+            eprintln!("  {complaint}");
+        }
+        outcomes.push((phase, outcome));
     }
     let stopped = server.stop()?;
     println!("{}", table(&warm, &outcomes));
@@ -300,19 +301,15 @@ fn verdict(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Tells what was wrong; the answer is whether nothing was.
+/// Whether nothing was wrong.
 fn judge(outcomes: &[(Phase, Outcome)], stopped: ExitStatus) -> bool {
-    let mut holds = true;
-    for (phase, outcome) in outcomes {
-        if let Some(complaint) = &outcome.complaint {
-            eprintln!("{phase:?}: {complaint}");
-            holds = false;
-        }
-    }
     if !stopped.success() {
         eprintln!("the server did not end well: {stopped}");
     }
-    holds && stopped.success()
+    stopped.success()
+        && outcomes
+            .iter()
+            .all(|(_, outcome)| outcome.complaint.is_none())
 }
 
 /// Raises the soft limit of descriptors as far as it goes; the server and the clients inherit it.

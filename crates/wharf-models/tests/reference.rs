@@ -4,8 +4,8 @@
 //! behaviour give (limit, active count, a queue of packets, a stack of waiters). After every step both must agree on the
 //! active count, the queue, the stack and who was chosen for which packet, and the invariants P1 to P6 must hold.
 //!
-//! One freedom is granted: the kernel chooses which poller it wakes. If another than the chosen one returns first it
-//! takes the packet, and the two exchange their places.
+//! One freedom is granted: the kernel chooses which poller harvests. That one leaves with what it harvested in the place
+//! of the most recent poller, and the two exchange their places.
 //!
 //! Source: "I/O Completion Ports", <https://learn.microsoft.com/windows/win32/fileio/i-o-completion-ports>.
 
@@ -123,7 +123,7 @@ impl Reference {
         }
     }
 
-    /// Two waiting threads exchange their places.
+    /// Two threads exchange their places.
     fn exchange(&mut self, one: usize, other: usize) {
         let exchanged = |thread: usize| match thread {
             thread if thread == one => other,
@@ -324,21 +324,18 @@ impl Port {
     fn wake_poller(&mut self, thread: usize) {
         self.edge = false;
         let packets = std::mem::take(&mut self.network);
-        let granted = self.chosen_poller(thread);
+        let chosen_before = self.reference.chosen.len();
         packets
             .iter()
             .for_each(|packet| self.reference.arrive(*packet));
-        let chosen = granted.or_else(|| self.first_chosen_poller());
+        let place_to_leave = self.place_to_leave_from(thread, chosen_before);
         let harvested =
             self.change(|rules, wakes, members| rules.harvested(members[thread], packets, wakes));
         let outcome = match harvested {
             Harvested::Packet(packet) => Outcome::Packet(packet),
             Harvested::Abandoned => Outcome::Abandoned,
             Harvested::Wait(place) => {
-                assert_eq!(
-                    chosen, None,
-                    "P5: {thread} left a packet for a poller behind"
-                );
+                assert_eq!(place_to_leave, None, "P5: {thread} left its packet behind");
                 assert!(
                     !self.reference.closed,
                     "P6: {thread} waits on in a closed port"
@@ -347,7 +344,10 @@ impl Port {
                 return;
             }
         };
-        self.comes_back(thread, chosen, outcome);
+        if let Some(other) = place_to_leave {
+            self.reference.exchange(other, thread);
+        }
+        self.comes_back(thread, outcome);
     }
 
     fn wake_benched(&mut self, thread: usize) {
@@ -358,16 +358,11 @@ impl Port {
             Some(Assignment::Poll) => return self.places[thread] = Some(Place::Polling),
             None => return,
         };
-        self.comes_back(thread, None, outcome);
+        self.comes_back(thread, outcome);
     }
 
     fn time_out(&mut self, thread: usize) {
         let place = self.places[thread].expect("the thread waits");
-        let chosen = if self.polls(thread) {
-            self.chosen_poller(thread)
-        } else {
-            None
-        };
         let ended =
             self.change(|rules, wakes, members| rules.end_wait(members[thread], place, wakes));
         let outcome = match ended {
@@ -375,7 +370,7 @@ impl Port {
             Ended::Abandoned => Outcome::Abandoned,
             Ended::Nothing => Outcome::Nothing,
         };
-        self.comes_back(thread, chosen, outcome);
+        self.comes_back(thread, outcome);
     }
 
     fn harvest_in_passing(&mut self) {
@@ -416,11 +411,8 @@ impl Port {
         result
     }
 
-    /// A thread's wait ended. A poller may come back in place of the one that was `chosen`.
-    fn comes_back(&mut self, thread: usize, chosen: Option<usize>, outcome: Outcome) {
-        if let Some(chosen) = chosen {
-            self.reference.exchange(chosen, thread);
-        }
+    /// A thread's wait ended.
+    fn comes_back(&mut self, thread: usize, outcome: Outcome) {
         self.places[thread] = None;
         self.woken[thread] = false;
         assert_eq!(
@@ -430,23 +422,15 @@ impl Port {
         );
     }
 
-    /// In whose place a poller that is `back` takes a granted packet: its own, or that of the poller chosen first.
-    fn chosen_poller(&self, back: usize) -> Option<usize> {
-        let own = self
-            .reference
-            .chosen
-            .iter()
-            .any(|(thread, _)| *thread == back);
-        if own {
-            Some(back)
-        } else {
-            self.first_chosen_poller()
+    /// In whose place a poller leaves with a packet it harvested itself: that of the first poller chosen for one of
+    /// them. A poller that was chosen earlier leaves in its own.
+    fn place_to_leave_from(&self, poller: usize, chosen_before: usize) -> Option<usize> {
+        let (earlier, now) = self.reference.chosen.split_at(chosen_before);
+        if earlier.iter().any(|(thread, _)| *thread == poller) {
+            return Some(poller);
         }
-    }
-
-    fn first_chosen_poller(&self) -> Option<usize> {
-        let mut chosen = self.reference.chosen.iter().map(|(thread, _)| *thread);
-        chosen.find(|thread| self.polls(*thread))
+        let mut now = now.iter().map(|(thread, _)| *thread);
+        now.find(|thread| self.polls(*thread))
     }
 
     /// In the kernel, or told to go there.

@@ -23,6 +23,8 @@ pub enum Bug {
     NobodyBecomesPoller,
     /// Text: a poller that took a granted packet does not pass the wake on.
     ChainIsForgotten,
+    /// Text: a poller that was woken for another one's packet does not pass the wake on.
+    MisdirectedKeepsTheWake,
     /// Text: a poller that leaves a closed port does not pass the wake on.
     CloseChainIsForgotten,
     /// Text: a call that does not wait helps itself to a packet that was granted to a poller.

@@ -19,10 +19,12 @@ use super::system;
 
 /// The largest batch.
 pub const BATCH_MAX: usize = 64;
-/// A batch this small costs less one by one.
+/// More rings than this are not made, however many CPUs there are: a batch holds one for microseconds.
+const RINGS_MAX: usize = 8;
+/// A smaller batch costs less one by one.
 pub const WORTHWHILE: usize = 4;
 
-/// Rings that are not borrowed; at most one per CPU is kept.
+/// Rings that are not borrowed: at first one per CPU, but no more than pay.
 static FREE: Lock<Vec<IoUring>> = Lock::new(Vec::new());
 
 /// Whether batches are carried by io_uring, or why not. Asked for once.
@@ -46,7 +48,9 @@ fn probe() -> Result<(), String> {
         Some(libc::ENOMEM) => "no memory may be locked for it (RLIMIT_MEMLOCK)".to_owned(),
         _ => format!("io_uring_setup failed: {error}"),
     })?;
-    FREE.lock().push(ring);
+    let more = (1..system::usable_cpus().min(RINGS_MAX))
+        .map_while(|_| IoUring::new(BATCH_MAX as u32).ok());
+    FREE.lock().extend(std::iter::once(ring).chain(more));
     Ok(())
 }
 
@@ -78,17 +82,14 @@ pub fn attempt(pending: &mut [Pending], results: &mut Vec<Attempt>) {
     }
 }
 
+/// A ring that nobody uses. With all of them in use the attempts are made one by one.
 fn borrow() -> Option<IoUring> {
     availability().ok()?;
-    let free = FREE.lock().pop();
-    free.or_else(|| IoUring::new(BATCH_MAX as u32).ok())
+    FREE.lock().pop()
 }
 
 fn give_back(ring: IoUring) {
-    let mut free = FREE.lock();
-    if free.len() < system::usable_cpus() {
-        free.push(ring);
-    }
+    FREE.lock().push(ring);
 }
 
 fn attempt_in(ring: &mut IoUring, pending: &mut [Pending], results: &mut Vec<Attempt>) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use super::batch;
 use super::completion::Sink;
 use super::dispatch::{Assignment, Dispatch, Ended, Harvested, MemberId, Place, Wakes};
 use super::helper;
@@ -68,6 +69,7 @@ impl Port {
             turns: AtomicU64::new(0),
         });
         helper::look_after(&port);
+        let _ = batch::availability(); // probed here, once, rather than in the middle of a harvest
         Ok(port)
     }
 

@@ -158,7 +158,7 @@ fn buffer_sizes_are_read_back() {
 /// Source: SOL_SOCKET options, SO_RCVBUF and SO_SNDBUF of 0.
 #[test]
 fn transfers_work_without_buffers() {
-    const LEN: usize = 100_000;
+    const LEN: usize = 20_000;
     let _watch = watch();
     let pair = connected_pair(Family::V4);
     for socket in [*pair.client, *pair.server] {
@@ -314,6 +314,65 @@ fn type_of_datagram_sockets() {
         assert_eq!(socket.option(SOL_SOCKET, SO_TYPE), Ok(SOCK_DGRAM));
         assert_eq!(socket.set_option(SOL_SOCKET, SO_TYPE, 1), Err(WSAEINVAL));
     });
+}
+
+/// What a datagram socket answers where it differs from a stream.
+/// Source: SOL_SOCKET options, SO_MAX_MSG_SIZE and SO_CONNECT_TIME; validated on Windows.
+#[test]
+fn values_of_datagram_sockets() {
+    let _watch = watch();
+    let socket = udp();
+    let most = socket.option(SOL_SOCKET, SO_MAX_MSG_SIZE).unwrap();
+    assert!([65_507, 65_527].contains(&most), "{most}");
+    assert_eq!(socket.option(SOL_SOCKET, SO_CONNECT_TIME), Ok(-1));
+}
+
+/// SO_ACCEPTCONN is for streams.
+/// Source: SOL_SOCKET options, SO_ACCEPTCONN and WSAENOPROTOOPT.
+#[test]
+fn datagrams_do_not_listen() {
+    let _watch = watch();
+    differs_under_wine("answers 0", || {
+        let answer = udp().option(SOL_SOCKET, SO_ACCEPTCONN);
+        assert_eq!(answer, Err(WSAENOPROTOOPT));
+    });
+}
+
+/// SO_BSP_STATE tells both addresses, type and protocol; a missing address has length 0.
+/// Source: SOL_SOCKET options, SO_BSP_STATE; validated on Windows.
+#[test]
+fn bsp_state_tells_the_addresses() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let socket = bsp_state(*pair.server);
+    assert_eq!(
+        (socket.iSocketType, socket.iProtocol),
+        (SOCK_STREAM, IPPROTO_TCP)
+    );
+    assert_eq!(socket.LocalAddr.iSockaddrLength, 16);
+    assert_eq!(socket.RemoteAddr.iSockaddrLength, 16);
+    let unconnected = bsp_state(*Socket::bound(Family::V4));
+    assert_eq!(unconnected.LocalAddr.iSockaddrLength, 16);
+    assert_eq!(unconnected.RemoteAddr.iSockaddrLength, 0);
+    assert!(unconnected.RemoteAddr.lpSockaddr.is_null());
+    let short = pair
+        .server
+        .option_bytes(SOL_SOCKET, SO_BSP_STATE, &mut [0; 8]);
+    assert_eq!(short, Err(WSAEFAULT));
+}
+
+/// The head of what SO_BSP_STATE answers; its pointers lead into a buffer that is gone.
+fn bsp_state(socket: Raw) -> CSADDR_INFO {
+    let mut value = [0u64; 64];
+    let mut len = size_of_val(&value) as i32;
+    // SAFETY: `value` has room for `len` bytes.
+    let result = unsafe {
+        let value = value.as_mut_ptr().cast();
+        getsockopt(socket.0, SOL_SOCKET, SO_BSP_STATE, value, &mut len)
+    };
+    assert_eq!(check(result), Ok(()));
+    // SAFETY: `value` begins with a CSADDR_INFO, which is plain data, and is as aligned as one.
+    unsafe { value.as_ptr().cast::<CSADDR_INFO>().read() }
 }
 
 /// IPV6_V6ONLY is on by default and can be changed until bind.

@@ -379,30 +379,14 @@ fn ending_workers_let_each_other_in() {
 /// Source: I/O Completion Ports; GetQueuedCompletionStatus; GetQueuedCompletionStatusEx.
 #[test]
 fn random_stress_takes_each_packet_exactly_once() {
-    const WANDERERS: u64 = 4;
     let _watch = watch();
-    let stress = Stress::new(seed());
-    let servants: Vec<_> = (0..3).map(|index| stress.start_servant(index)).collect();
-    let wanderers: Vec<_> = (0..WANDERERS)
-        .map(|number| stress.start_wanderer(number))
-        .collect();
-    let poster = stress.start_poster(
-        wanderers
-            .iter()
-            .map(|thread| thread.handle().clone())
-            .collect(),
-    );
-
-    poster.join();
-    until("every packet is taken", || {
-        stress.ledger.taken() == stress.ledger.posted()
-    });
-    stress.end.store(true, SeqCst);
-    join_all(wanderers);
-    stress.ports.iter().for_each(|port| port.post(QUIT));
-    join_all(servants);
-    stress.ledger.assert_all_taken();
-    println!("{} packets", stress.ledger.posted());
+    let (seed, start) = (seed(), Instant::now());
+    for round in 0.. {
+        Stress::new(seed.wrapping_add(round)).run();
+        if start.elapsed() >= stress_duration() {
+            break;
+        }
+    }
 }
 
 /// Ends a servant; no ledger's packet looks like this.
@@ -410,6 +394,10 @@ const QUIT: Packet = packet(u32::MAX, 0, 0);
 
 /// The most packets that are under way at once.
 const BACKLOG_MAX: u32 = 2_000;
+
+/// How long one round posts, and the most packets it may post.
+const ROUND: Duration = Duration::from_secs(2);
+const ROUND_PACKETS_MAX: u32 = 2_000_000;
 
 #[derive(Clone)]
 struct Stress {
@@ -421,39 +409,52 @@ struct Stress {
 
 impl Stress {
     fn new(seed: u64) -> Stress {
-        let packets_max = 400_000 * stress_duration().as_secs().max(1) as u32;
         Stress {
             seed,
             ports: [Port::new(1), Port::new(2), Port::new(0)],
-            ledger: Ledger::new(packets_max),
+            ledger: Ledger::new(ROUND_PACKETS_MAX),
             end: Arc::default(),
         }
+    }
+
+    /// One round: everybody starts, posts and takes; then all packets must come, and everybody ends.
+    fn run(&self) {
+        const WANDERERS: u64 = 4;
+        let servants: Vec<_> = (0..3).map(|index| self.start_servant(index)).collect();
+        let wanderers: Vec<_> = (0..WANDERERS)
+            .map(|number| self.start_wanderer(number))
+            .collect();
+        self.post_for_a_round(&wanderers);
+        until("every packet is taken", || {
+            self.ledger.taken() == self.ledger.posted()
+        });
+        self.end.store(true, SeqCst);
+        join_all(wanderers);
+        self.ports.iter().for_each(|port| port.post(QUIT));
+        join_all(servants);
+        self.ledger.assert_all_taken();
     }
 
     fn any_port(&self, random: &mut Random) -> &Port {
         &self.ports[random.below(self.ports.len() as u64) as usize]
     }
 
-    /// Posts for as long as the test lasts, and queues APCs to the others.
-    fn start_poster(&self, others: Vec<Handle>) -> Worker<()> {
-        let stress = self.clone();
+    /// Posts for a while, and queues APCs to the wanderers.
+    fn post_for_a_round(&self, wanderers: &[Worker<()>]) {
+        let (ledger, start) = (&self.ledger, Instant::now());
         let mut random = Random::new(self.seed, u64::MAX);
-        let deadline = Instant::now() + stress_duration();
-        spawn(move || {
-            while Instant::now() < deadline {
-                for _ in 0..random.below(20) {
-                    stress.ledger.post_to(stress.any_port(&mut random));
-                }
-                if random.one_in(4) {
-                    let other = &others[random.below(others.len() as u64) as usize];
-                    assert_ne!(queue_apc(other.raw(), || ()), 0);
-                }
-                let ledger = &stress.ledger;
-                until("the backlog shrinks", || {
-                    ledger.posted().saturating_sub(ledger.taken()) < BACKLOG_MAX
-                });
+        while start.elapsed() < ROUND {
+            for _ in 0..random.below(20) {
+                ledger.post_to(self.any_port(&mut random));
             }
-        })
+            if random.one_in(4) {
+                let wanderer = &wanderers[random.below(wanderers.len() as u64) as usize];
+                assert_ne!(queue_apc(wanderer.handle().raw(), || ()), 0);
+            }
+            until("the backlog shrinks", || {
+                ledger.posted().saturating_sub(ledger.taken()) < BACKLOG_MAX
+            });
+        }
     }
 
     /// Serves one port until told to quit; now and then it blocks, and so gives its place away.
