@@ -58,6 +58,20 @@ fn two_posts_two_pollers_one_time_out() {
 }
 
 #[test]
+fn post_to_the_most_recent_of_three_pollers_one_edge_wakes_one() {
+    explore(3, || {
+        ports::post_to_the_most_recent_of_three_pollers(Wakeup::One)
+    });
+}
+
+#[test]
+fn post_to_the_most_recent_of_three_pollers_one_edge_wakes_all() {
+    explore(2, || {
+        ports::post_to_the_most_recent_of_three_pollers(Wakeup::All)
+    });
+}
+
+#[test]
 fn harvest_under_a_more_recent_waiter() {
     explore(3, ports::harvest_under_a_more_recent_waiter);
 }

@@ -566,7 +566,11 @@ fn history() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(debug_assertions) { 2_000 } else { 20_000 },
+        failure_persistence: None, // the shortest failing history is printed
+        ..ProptestConfig::default()
+    })]
 
     /// Every history leaves the state machine where the plain rules are.
     #[test]

@@ -84,7 +84,8 @@ found! {
     // P5: a granted packet has a wake on its way
     p5_grant_without_a_write: GrantIsSilent in ports::post_against_time_out_of_a_poller, as "deadlock";
     p5_chain_is_forgotten: ChainIsForgotten in || ports::two_posts_two_pollers(Wakeup::One), as "deadlock";
-    p5_misdirected_poller_keeps_the_wake: MisdirectedKeepsTheWake in || ports::two_posts_two_pollers(Wakeup::One), as "deadlock";
+    p5_misdirected_poller_keeps_the_wake: MisdirectedKeepsTheWake
+        in || ports::two_posts_two_pollers(Wakeup::One), as "deadlock";
     p5_edge_is_stolen_from_a_grant: EdgeIsStolen in ports::late_poll_against_granted, as "deadlock";
     p5_edge_is_stolen_from_close: EdgeIsStolen in ports::late_poll_against_close, as "deadlock";
     // P6: every waiter leaves, once

@@ -131,6 +131,24 @@ pub fn two_posts_two_pollers_one_time_out() {
     expect_empty(&port);
 }
 
+/// One packet for three pollers: the most recent gets it, whoever the kernel wakes; then the port is closed.
+pub fn post_to_the_most_recent_of_three_pollers(wakeup: Wakeup) {
+    let port = Arc::new(Port::new(3, 3, wakeup));
+    let places = [0, 1, 2].map(|thread| port.sit(thread, Alertable::No));
+    assert_eq!(places, [Place::Polling; 3]);
+    let waiters =
+        [0, 1, 2].map(|thread| spawn(&port, move |port| port.wait(thread, places[thread])));
+    port.post(1);
+    let [first, second, most_recent] = waiters;
+    let outcome = most_recent.join().unwrap();
+    assert_eq!(outcome, Outcome::Packet(1), "LIFO: among pollers");
+    assert_eq!(port.close(), 0);
+    for waiter in [first, second] {
+        assert_eq!(waiter.join().unwrap(), Outcome::Abandoned);
+    }
+    expect_empty(&port);
+}
+
 /// The poller harvests while a more recent thread is benched: that one gets the packet, then roles change.
 pub fn harvest_under_a_more_recent_waiter() {
     let port = port(1, 2);

@@ -678,7 +678,7 @@ fn accept_ex_checks_the_handles() {
     });
 }
 
-/// As above: a handle of something else.
+/// AcceptEx with a handle of something else, on either side, is WSAENOTSOCK.
 /// Source: AcceptEx, WSAENOTSOCK; validated on Windows.
 #[test]
 fn accept_ex_refuses_foreign_handles() {
@@ -816,7 +816,7 @@ fn accept_ex_needs_room() {
     assert_quiet(&port);
 }
 
-/// As above: no buffer at all.
+/// AcceptEx without an output buffer is WSAEFAULT.
 /// Source: AcceptEx, lpOutputBuffer; validated on Windows.
 #[test]
 fn accept_ex_needs_a_buffer() {

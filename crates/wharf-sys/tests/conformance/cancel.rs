@@ -50,8 +50,11 @@ fn cancel_ends_all_operations() {
     })
     .join();
     assert_eq!(server.cancel_all(), Ok(()));
-    assert_eq!(next(&port), mine.failure(KEY, ERROR_OPERATION_ABORTED));
-    assert_eq!(next(&port), theirs.failure(KEY, ERROR_OPERATION_ABORTED));
+    let taken = [next(&port), next(&port)];
+    for request in [&mine, &theirs] {
+        let expected = request.failure(KEY, ERROR_OPERATION_ABORTED);
+        assert!(taken.contains(&expected), "{taken:?}");
+    }
     assert_quiet(&port);
 }
 

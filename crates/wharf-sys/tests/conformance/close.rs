@@ -33,14 +33,16 @@ fn second_close_fails() {
 #[test]
 fn close_refuses_other_handles() {
     let _watch = watch();
-    startup();
-    let event = Event::manual();
-    let port = Port::new(0);
-    for handle in [event.raw(), port.raw()] {
-        assert_eq!(Raw(handle as SOCKET).close(), Err(WSAENOTSOCK));
-    }
-    event.set();
-    assert_empty(&port);
+    in_own_process(|| {
+        startup();
+        let event = Event::manual();
+        let port = Port::new(0);
+        for handle in [event.raw(), port.raw()] {
+            assert_eq!(Raw(handle as SOCKET).close(), Err(WSAENOTSOCK));
+        }
+        event.set();
+        assert_empty(&port);
+    });
 }
 
 /// CloseHandle on a socket is a plain close; a following closesocket is WSAENOTSOCK.
@@ -320,20 +322,22 @@ fn abortive_close_aborts_pending_receives() {
 #[test]
 fn close_reports_each_send_once() {
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let port = port_of(*pair.server, KEY);
-    let requests = clog(*pair.server);
-    let (pending, finished) = requests.split_last().unwrap();
-    for request in finished {
-        assert_eq!(next(&port), request.success(KEY, CLOG as u32));
-    }
-    assert_eq!(pair.server.close(), Ok(()));
-    let overlapped = match next(&port) {
-        Taken::Packet(packet) | Taken::Failed(packet, _) => packet.overlapped,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(overlapped, pending.overlapped() as usize);
-    assert_quiet(&port);
+    not_under_wine("the packet of a pending send may be lost", || {
+        let pair = connected_pair(Family::V4);
+        let port = port_of(*pair.server, KEY);
+        let requests = clog(*pair.server);
+        let (pending, finished) = requests.split_last().unwrap();
+        for request in finished {
+            assert_eq!(next(&port), request.success(KEY, CLOG as u32));
+        }
+        assert_eq!(pair.server.close(), Ok(()));
+        let overlapped = match next(&port) {
+            Taken::Packet(packet) | Taken::Failed(packet, _) => packet.overlapped,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(overlapped, pending.overlapped() as usize);
+        assert_quiet(&port);
+    });
 }
 
 /// A closed socket's pending receive signals its event.
@@ -406,7 +410,7 @@ fn closing_the_accept_socket_aborts_its_accept_ex() {
     assert_quiet(&port);
 }
 
-/// As above while the first data is awaited.
+/// Closing the accept socket while the first data is awaited ends its AcceptEx in the same way.
 /// Source: AcceptEx and closesocket; 995 is one of the two answers seen on Windows, and ours.
 #[test]
 fn closing_the_accept_socket_of_a_silent_client() {

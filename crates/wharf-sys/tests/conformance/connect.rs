@@ -552,7 +552,7 @@ fn connect_ex_needs_a_bound_socket() {
     assert_quiet(&port);
 }
 
-/// As above: a listening socket.
+/// ConnectEx on a listening socket is WSAEINVAL.
 /// Source: ConnectEx, WSAEINVAL; validated on Windows.
 #[test]
 fn connect_ex_refuses_listeners() {
@@ -561,7 +561,7 @@ fn connect_ex_refuses_listeners() {
     assert_connect_refused(*listener.socket, &listener.address, WSAEINVAL);
 }
 
-/// As above: connected sockets, also accepted ones.
+/// ConnectEx on a connected socket, also an accepted one, is WSAEISCONN.
 /// Source: ConnectEx, WSAEISCONN; validated on Windows.
 #[test]
 fn connect_ex_refuses_connected_sockets() {
@@ -572,7 +572,7 @@ fn connect_ex_refuses_connected_sockets() {
     assert_connect_refused(*pair.server, &listener.address, WSAEISCONN);
 }
 
-/// As above: a non-blocking connect under way.
+/// ConnectEx while a non-blocking connect is under way is WSAEINVAL.
 /// Source: ConnectEx, WSAEINVAL; validated on Windows.
 #[test]
 fn connect_ex_refuses_connecting_sockets() {

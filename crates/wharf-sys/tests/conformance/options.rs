@@ -66,7 +66,7 @@ fn defaults() {
     }
 }
 
-/// As above: options that few other systems have.
+/// What a fresh TCP socket answers to options that few other systems have.
 /// Source: SOL_SOCKET options (defaults); IPPROTO_TCP options.
 #[test]
 fn defaults_of_rare_options() {
@@ -383,7 +383,7 @@ fn v6only_can_be_changed_until_bind() {
     assert_v6only_can_be_changed_until_bind(Family::V6);
 }
 
-/// As above on an IPv4 socket, where it has no effect.
+/// IPV6_V6ONLY can be read and changed on an IPv4 socket too, where it has no effect.
 /// Source: IPPROTO_IPV6 options, IPV6_V6ONLY; validated on Windows.
 #[test]
 fn v6only_of_an_ipv4_socket() {
@@ -812,7 +812,7 @@ fn keep_alive_values() {
     );
 }
 
-/// As above: onoff shows in SO_KEEPALIVE.
+/// SIO_KEEPALIVE_VALS' onoff shows in SO_KEEPALIVE.
 /// Source: WSAIoctl, SIO_KEEPALIVE_VALS; SO_KEEPALIVE.
 #[test]
 fn keep_alive_values_switch_so_keepalive() {

@@ -72,7 +72,7 @@ fn refused_calls_are_never_reported() {
     assert_quiet(&port);
 }
 
-/// As above, for WSASend.
+/// A refused WSASend queues nothing; it leaves Internal at STATUS_PENDING and InternalHigh alone.
 /// Source: WSASend, WSAENOTCONN; OVERLAPPED.
 #[test]
 fn refused_sends_are_never_reported() {
@@ -1105,7 +1105,7 @@ fn skip_mode_is_permanent() {
     assert_quiet(&port);
 }
 
-/// Unknown notification modes are ignored; a bad handle is ERROR_INVALID_HANDLE.
+/// Notification modes of a bad handle: ERROR_INVALID_HANDLE.
 /// Source: SetFileCompletionNotificationModes; validated on Windows for the system call underneath.
 #[test]
 fn notification_modes_check_the_handle() {
@@ -1119,7 +1119,7 @@ fn notification_modes_check_the_handle() {
     });
 }
 
-/// As above: unknown bits do no harm.
+/// Unknown notification modes are ignored: packets come as before.
 /// Source: SetFileCompletionNotificationModes; validated on Windows for the system call underneath.
 #[test]
 fn unknown_notification_modes_are_ignored() {

@@ -58,7 +58,7 @@ fn data_and_end_together() {
     }
 }
 
-/// As above with a buffer smaller than the data: short of the end nothing is lost.
+/// Data and the end that arrive together, with a buffer smaller than the data: nothing is lost before the end.
 /// Source: WSARecv, graceful close.
 #[test]
 fn data_and_end_in_small_pieces() {
@@ -85,29 +85,34 @@ fn data_and_end_in_small_pieces() {
 #[test]
 fn data_and_end_against_the_receive() {
     let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    for _ in 0..ROUNDS {
-        let Pair { client, server } = listener.pair();
-        let port = port_of(*server, KEY);
-        let sender = move || {
-            client.send_all(b"bye");
-            client.close().unwrap();
-        };
-        let reader = move || {
-            let mut all = Vec::new();
-            loop {
-                let request = Request::new(8);
-                assert!(server.receive(&request).is_ok());
-                let taken = next(&port).packet();
-                assert_eq!(taken.overlapped, request.overlapped() as usize);
-                match request.received() {
-                    [] => return all,
-                    some => all.extend_from_slice(some),
-                }
+    not_under_wine(
+        "a receive posted while its data arrives may end with 0 bytes",
+        || {
+            let listener = Listener::new(Family::V4);
+            for _ in 0..ROUNDS {
+                let Pair { client, server } = listener.pair();
+                let port = port_of(*server, KEY);
+                let sender = move || {
+                    client.send_all(b"bye");
+                    client.close().unwrap();
+                };
+                let reader = move || {
+                    let mut all = Vec::new();
+                    loop {
+                        let request = Request::new(8);
+                        assert!(server.receive(&request).is_ok());
+                        let taken = next(&port).packet();
+                        assert_eq!(taken.overlapped, request.overlapped() as usize);
+                        match request.received() {
+                            [] => return all,
+                            some => all.extend_from_slice(some),
+                        }
+                    }
+                };
+                assert_eq!(together(reader, sender).0, b"bye");
             }
-        };
-        assert_eq!(together(reader, sender).0, b"bye");
-    }
+        },
+    );
 }
 
 // --- Posting ---------------------------------------------------------------------------------------
@@ -117,34 +122,39 @@ fn data_and_end_against_the_receive() {
 #[test]
 fn two_threads_post_receives() {
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let port = port_of(*pair.server, KEY);
-    let server = *pair.server;
-    for round in 0..ROUNDS {
-        let post = move || {
-            let request = Request::new(1);
-            assert!(server.receive(&request).is_ok());
-            request
-        };
-        if round % 2 == 0 {
-            pair.client.send_all(b"ab");
-        }
-        let (one, other) = together(post, post);
-        if round % 2 == 1 {
-            pair.client.send_all(b"ab");
-        }
-        let taken = [next(&port), next(&port)];
-        for request in [&one, &other] {
-            assert!(
-                taken.contains(&request.success(KEY, 1)),
-                "round {round}: {taken:?}"
-            );
-        }
-        let mut bytes = [one.received(), other.received()].concat();
-        bytes.sort_unstable();
-        assert_eq!(bytes, b"ab");
-    }
-    assert_quiet(&port);
+    not_under_wine(
+        "a receive posted while its data arrives may end with 0 bytes",
+        || {
+            let pair = connected_pair(Family::V4);
+            let port = port_of(*pair.server, KEY);
+            let server = *pair.server;
+            for round in 0..ROUNDS {
+                let post = move || {
+                    let request = Request::new(1);
+                    assert!(server.receive(&request).is_ok());
+                    request
+                };
+                if round % 2 == 0 {
+                    pair.client.send_all(b"ab");
+                }
+                let (one, other) = together(post, post);
+                if round % 2 == 1 {
+                    pair.client.send_all(b"ab");
+                }
+                let taken = [next(&port), next(&port)];
+                for request in [&one, &other] {
+                    assert!(
+                        taken.contains(&request.success(KEY, 1)),
+                        "round {round}: {taken:?}"
+                    );
+                }
+                let mut bytes = [one.received(), other.received()].concat();
+                bytes.sort_unstable();
+                assert_eq!(bytes, b"ab");
+            }
+            assert_quiet(&port);
+        },
+    );
 }
 
 /// Overlapped sends of several threads on one socket are not mixed, and one thread's stay in order.
@@ -155,42 +165,44 @@ fn threads_post_sends() {
     const SENDS: u8 = 20;
     const LEN: usize = 40_000;
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let port = port_of(*pair.server, KEY);
-    let server = *pair.server;
-    let sender = |thread: u8| {
-        spawn(move || {
-            let send = |number: u8| {
-                let request = Request::from_data(&[[thread, number]; LEN / 2].concat());
-                assert!(server.send_request(&request).is_ok());
-                request
-            };
-            (0..SENDS).map(send).collect::<Vec<_>>()
-        })
-    };
-    let senders: Vec<_> = (0..THREADS).map(sender).collect();
-    let mut next_number = [0; THREADS as usize];
-    for _ in 0..usize::from(THREADS * SENDS) {
-        let received = pair.client.recv_exact(LEN);
-        let (thread, number) = (received[0], received[1]);
-        assert!(
-            received.chunks(2).all(|pair| pair == [thread, number]),
-            "two sends are mixed"
-        );
-        let expected = &mut next_number[usize::from(thread)];
-        assert_eq!(number, *expected, "thread {thread}");
-        *expected += 1;
-    }
-    let requests: Vec<_> = join_all(senders).into_iter().flatten().collect();
-    let mut taken: Vec<_> = requests
-        .iter()
-        .map(|_| next(&port).packet().overlapped)
-        .collect();
-    let mut expected: Vec<_> = requests.iter().map(|r| r.overlapped() as usize).collect();
-    taken.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(taken, expected);
-    assert_quiet(&port);
+    not_under_wine("a send may overtake a pending one", || {
+        let pair = connected_pair(Family::V4);
+        let port = port_of(*pair.server, KEY);
+        let server = *pair.server;
+        let sender = |thread: u8| {
+            spawn(move || {
+                let send = |number: u8| {
+                    let request = Request::from_data(&[[thread, number]; LEN / 2].concat());
+                    assert!(server.send_request(&request).is_ok());
+                    request
+                };
+                (0..SENDS).map(send).collect::<Vec<_>>()
+            })
+        };
+        let senders: Vec<_> = (0..THREADS).map(sender).collect();
+        let mut next_number = [0; THREADS as usize];
+        for _ in 0..usize::from(THREADS * SENDS) {
+            let received = pair.client.recv_exact(LEN);
+            let (thread, number) = (received[0], received[1]);
+            assert!(
+                received.chunks(2).all(|pair| pair == [thread, number]),
+                "two sends are mixed"
+            );
+            let expected = &mut next_number[usize::from(thread)];
+            assert_eq!(number, *expected, "thread {thread}");
+            *expected += 1;
+        }
+        let requests: Vec<_> = join_all(senders).into_iter().flatten().collect();
+        let mut taken: Vec<_> = requests
+            .iter()
+            .map(|_| next(&port).packet().overlapped)
+            .collect();
+        let mut expected: Vec<_> = requests.iter().map(|r| r.overlapped() as usize).collect();
+        taken.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(taken, expected);
+        assert_quiet(&port);
+    });
 }
 
 // --- Cancelling ------------------------------------------------------------------------------------
@@ -421,16 +433,15 @@ fn reuse_of_handles_and_descriptors() {
         let request = Request::new(8);
         assert_eq!(young.server.receive(&request), PENDING);
         young.client.send_all(b"young");
-        match next(&port) {
-            Taken::Failed(failed, _) => {
-                assert_eq!(
-                    (failed.key, failed.overlapped),
-                    (round, aborted.overlapped() as usize)
-                );
-            }
-            other => panic!("round {round}: {other:?}"),
-        }
-        assert_eq!(next(&port), request.success(ROUNDS + round, 5));
+        // Completions of different sockets have no order.
+        let taken = [next(&port), next(&port)];
+        let arrived = request.success(ROUNDS + round, 5);
+        assert!(taken.contains(&arrived), "round {round}: {taken:?}");
+        let ended = taken.iter().any(|taken| {
+            matches!(taken, Taken::Failed(failed, _)
+                if (failed.key, failed.overlapped) == (round, aborted.overlapped() as usize))
+        });
+        assert!(ended, "round {round}: {taken:?}");
         assert_eq!(request.received(), b"young");
         assert_eq!(old.client.recv(&mut [0; 1]), Ok(0));
     }
@@ -442,42 +453,55 @@ fn reuse_of_handles_and_descriptors() {
 #[test]
 fn thread_exit_against_data() {
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let port = port_of(*pair.server, KEY);
-    let (server, client) = (*pair.server, *pair.client);
-    for round in 0..ROUNDS {
-        let post = move || {
-            let request = Request::new(1);
-            assert!(server.receive(&request).is_ok());
-            request
-        };
-        let (request, ()) = together(move || spawn(post).join(), move || client.send_all(b"x"));
-        assert_eq!(next(&port), request.success(KEY, 1), "round {round}");
-    }
-    assert_quiet(&port);
+    not_under_wine(
+        "a receive posted while its data arrives may end with 0 bytes",
+        || {
+            let pair = connected_pair(Family::V4);
+            let port = port_of(*pair.server, KEY);
+            let (server, client) = (*pair.server, *pair.client);
+            for round in 0..ROUNDS {
+                let post = move || {
+                    let request = Request::new(1);
+                    assert!(server.receive(&request).is_ok());
+                    request
+                };
+                let (request, ()) =
+                    together(move || spawn(post).join(), move || client.send_all(b"x"));
+                assert_eq!(next(&port), request.success(KEY, 1), "round {round}");
+            }
+            assert_quiet(&port);
+        },
+    );
 }
 
-/// As above without a port: the receive took its byte or was cancelled, and no byte is lost.
+/// Threads end without a port while the data arrives: each receive took its byte or was cancelled, and no
+/// byte is lost.
 /// Source: ExitThread ("outstanding I/O … is canceled").
 #[test]
 fn thread_exit_without_a_port_against_data() {
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let (server, client) = (*pair.server, *pair.client);
-    for round in 0..ROUNDS {
-        let post = move || {
-            let request = Request::new(1);
-            assert!(server.receive(&request).is_ok());
-            request
-        };
-        let (request, ()) = together(move || spawn(post).join(), move || client.send_all(b"x"));
-        request.until_finished();
-        if request.has_status(STATUS_CANCELLED) {
-            assert_eq!(server.recv_exact(1), b"x", "round {round}");
-        } else {
-            assert_eq!(request.received(), b"x", "round {round}");
-        }
-    }
+    not_under_wine(
+        "a receive posted while its data arrives may end with 0 bytes",
+        || {
+            let pair = connected_pair(Family::V4);
+            let (server, client) = (*pair.server, *pair.client);
+            for round in 0..ROUNDS {
+                let post = move || {
+                    let request = Request::new(1);
+                    assert!(server.receive(&request).is_ok());
+                    request
+                };
+                let (request, ()) =
+                    together(move || spawn(post).join(), move || client.send_all(b"x"));
+                request.until_finished();
+                if request.has_status(STATUS_CANCELLED) {
+                    assert_eq!(server.recv_exact(1), b"x", "round {round}");
+                } else {
+                    assert_eq!(request.received(), b"x", "round {round}");
+                }
+            }
+        },
+    );
 }
 
 /// A worker that posts to itself without end still serves its socket.

@@ -130,7 +130,7 @@ fn nothing_works_before_startup() {
     });
 }
 
-/// As above for the functions that take a socket.
+/// Before WSAStartup the functions that take a socket fail with WSANOTINITIALISED, whatever the socket.
 /// Source: WSAStartup and every socket function, WSANOTINITIALISED.
 #[test]
 fn no_socket_function_works_before_startup() {
@@ -730,7 +730,7 @@ fn receive_passes_the_urgent_mark() {
     });
 }
 
-/// recv and send on a socket that is not connected are WSAENOTCONN.
+/// recv on a socket that is not connected is WSAENOTCONN.
 /// Source: recv and send, WSAENOTCONN.
 #[test]
 fn transfers_need_a_connection() {
@@ -740,7 +740,7 @@ fn transfers_need_a_connection() {
     }
 }
 
-/// As above for send, and for a listening socket.
+/// send on a socket that is not connected, and both on a listening one, are WSAENOTCONN.
 /// Source: recv and send, WSAENOTCONN.
 #[test]
 fn sends_need_a_connection() {
@@ -797,7 +797,7 @@ fn send_after_a_reset() {
     }
 }
 
-/// SO_RCVTIMEO and SO_SNDTIMEO end blocking calls with WSAETIMEDOUT; the connection stays usable.
+/// SO_RCVTIMEO ends a blocking recv with WSAETIMEDOUT; the connection stays usable.
 /// Source: SOL_SOCKET options, SO_RCVTIMEO and SO_SNDTIMEO; recv and send, WSAETIMEDOUT.
 #[test]
 fn blocking_calls_time_out() {
@@ -809,7 +809,7 @@ fn blocking_calls_time_out() {
     assert_eq!(pair.server.recv_exact(1), b"x");
 }
 
-/// As above for send.
+/// SO_SNDTIMEO ends a blocking send with WSAETIMEDOUT.
 /// Source: SOL_SOCKET options, SO_SNDTIMEO; send, WSAETIMEDOUT.
 #[test]
 fn blocking_send_times_out() {
@@ -902,7 +902,7 @@ fn shutdown_needs_a_connection() {
     );
 }
 
-/// As above: a listening socket keeps listening.
+/// shutdown on a listening socket is WSAENOTCONN, and it keeps listening.
 /// Source: shutdown, WSAENOTCONN; validated on Windows.
 #[test]
 fn shutdown_leaves_listeners_alone() {
@@ -1100,7 +1100,7 @@ fn unconnected_socket_has_no_peer() {
     }
 }
 
-/// As above, with null pointers.
+/// getpeername notices a missing peer before bad pointers.
 /// Source: getpeername, WSAENOTCONN; validated on Windows.
 #[test]
 fn missing_peer_is_noticed_before_bad_pointers() {
@@ -1231,7 +1231,7 @@ fn every_function_checks_its_socket() {
     });
 }
 
-/// As above for WSAIoctl.
+/// WSAIoctl on something that is no socket is WSAENOTSOCK.
 /// Source: WSAIoctl, WSAENOTSOCK.
 #[test]
 fn wsa_ioctl_checks_its_socket() {
@@ -1246,7 +1246,7 @@ fn wsa_ioctl_checks_its_socket() {
     });
 }
 
-/// The handle is judged before the pointers.
+/// getsockopt and setsockopt judge the handle before the pointers.
 /// Source: the socket functions, WSAENOTSOCK; validated on Windows for options and names.
 #[test]
 fn bad_sockets_are_noticed_before_bad_pointers() {
@@ -1263,7 +1263,7 @@ fn bad_sockets_are_noticed_before_bad_pointers() {
     });
 }
 
-/// As above for the names.
+/// getsockname and getpeername judge the handle before the pointers.
 /// Source: getpeername and getsockname, WSAENOTSOCK; validated on Windows for getpeername.
 #[test]
 fn names_of_bad_sockets_are_refused_before_bad_pointers() {
@@ -1306,7 +1306,7 @@ fn success_clears_the_last_error() {
     clears_last_error(|| Socket::tcp(Family::V4).bind(&Family::V4.loopback(0)));
 }
 
-/// As above for the other calls, where this library makes the same choice.
+/// The other winsock calls that succeed set the last error to 0 as well (our choice).
 /// Source: WSAGetLastError.
 #[test]
 fn success_of_the_other_calls_clears_the_last_error_too() {
