@@ -32,6 +32,11 @@ const DISPATCH: &[Seed] = &[
         wrong: "wakes.poller |= !$bug && !self.granted.is_empty()",
     },
     Seed {
+        bug: "AnyPollerTakesTheGrant",
+        real: "let own = self.granted.iter().position(|(owner, _)| *owner == id)?;",
+        wrong: "let own = self.granted.iter().position(|(owner, _)| $bug || *owner == id)?;",
+    },
+    Seed {
         bug: "MisdirectedKeepsTheWake",
         real: "self.pass_on(wakes); match self.compete(id, wakes) {",
         wrong: "if !$bug { self.pass_on(wakes); } match self.compete(id, wakes) {",

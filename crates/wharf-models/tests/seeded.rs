@@ -79,6 +79,8 @@ found! {
     p3_liveness_armed_by_packets_only: WaiterDoesNotArm in ports::counted_thread_sleeps_outside, as "deadlock";
     p3_lifo_poller_serves_itself_first: PollerServesItselfFirst
         in ports::harvest_under_a_more_recent_waiter, as "LIFO";
+    p3_lifo_any_poller_takes_the_grant: AnyPollerTakesTheGrant
+        in || ports::post_to_the_most_recent_of_three_pollers(Wakeup::One), as "deadlock";
     // P4: somebody polls
     p4_nobody_becomes_the_poller: NobodyBecomesPoller in ports::worker_blocks_elsewhere, as "P4";
     // P5: a granted packet has a wake on its way

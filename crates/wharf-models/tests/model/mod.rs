@@ -23,6 +23,8 @@ pub enum Bug {
     NobodyBecomesPoller,
     /// Text: a poller that took a granted packet does not pass the wake on.
     ChainIsForgotten,
+    /// Text: whichever poller returns first takes a packet that was granted to another one.
+    AnyPollerTakesTheGrant,
     /// Text: a poller that was woken for another one's packet does not pass the wake on.
     MisdirectedKeepsTheWake,
     /// Text: a poller that leaves a closed port does not pass the wake on.

@@ -904,7 +904,7 @@ fn announce(
         request.id
     );
     match std::mem::replace(&mut request.delivery, Delivery::None) {
-        Delivery::None => {}
+        Delivery::None => request.free(),
         Delivery::Overlapped {
             overlapped,
             event,

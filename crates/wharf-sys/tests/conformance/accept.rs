@@ -150,7 +150,7 @@ fn accept_ignores_an_address_without_length() {
 }
 
 /// An accepted socket inherits the listener's options.
-/// Source: accept ("the newly created socket … has the same properties"); validated on Windows.
+/// Source: accept (the new socket has the properties of the listener); validated on Windows.
 #[test]
 fn accepted_socket_inherits_options() {
     let _watch = watch();
@@ -472,7 +472,7 @@ fn accept_ex_belongs_to_the_listener() {
 }
 
 /// Before SO_UPDATE_ACCEPT_CONTEXT the socket transfers data but has no names and no shutdown.
-/// Source: AcceptEx ("the socket … is in the default state"); getpeername and shutdown, WSAENOTCONN.
+/// Source: AcceptEx, SO_UPDATE_ACCEPT_CONTEXT (default state before it); getpeername and shutdown, WSAENOTCONN.
 #[test]
 fn accept_ex_socket_has_no_names_before_the_update() {
     let _watch = watch();
@@ -520,7 +520,7 @@ fn update_accept_context_completes_the_socket() {
 }
 
 /// The listener's options arrive with the update, not before.
-/// Source: AcceptEx ("does not inherit the properties … until SO_UPDATE_ACCEPT_CONTEXT").
+/// Source: AcceptEx, SO_UPDATE_ACCEPT_CONTEXT (properties are inherited with it).
 #[test]
 fn update_accept_context_brings_the_options() {
     let _watch = watch();
@@ -691,7 +691,7 @@ fn accept_ex_refuses_foreign_handles() {
 }
 
 /// The accept socket must be fresh: bound, connected and datagram sockets are WSAEINVAL.
-/// Source: AcceptEx, sAcceptSocket ("must not be bound or connected"); validated on Windows.
+/// Source: AcceptEx, sAcceptSocket (neither bound nor connected); validated on Windows.
 #[test]
 fn accept_ex_needs_a_fresh_socket() {
     let _watch = watch();
@@ -889,7 +889,7 @@ fn local_address_area_may_be_missing() {
 
 /// An address area that is too small goes unnoticed until a connection comes: then the request fails with
 /// ERROR_INSUFFICIENT_BUFFER and the connection stays for accept.
-/// Source: AcceptEx, dwLocalAddressLength ("at least 16 bytes more"); validated on Windows.
+/// Source: AcceptEx, dwLocalAddressLength (16 bytes more than the address); validated on Windows.
 #[test]
 fn short_address_area_fails_at_the_connection() {
     let _watch = watch();

@@ -100,7 +100,7 @@ fn second_cancel_finds_nothing() {
 }
 
 /// CancelIoEx from another thread reaches the operation.
-/// Source: CancelIoEx ("regardless of which thread created the I/O operation").
+/// Source: CancelIoEx (operations of any thread).
 #[test]
 fn cancel_reaches_operations_of_other_threads() {
     let _watch = watch();
@@ -246,7 +246,7 @@ fn cancel_ends_accept_ex() {
 // --- CancelIo --------------------------------------------------------------------------------------
 
 /// CancelIo ends the calling thread's operations and leaves those of other threads alone.
-/// Source: CancelIo ("only … operations issued by the calling thread").
+/// Source: CancelIo (operations of the calling thread only).
 #[test]
 fn cancel_io_is_per_thread() {
     let _watch = watch();
@@ -319,7 +319,7 @@ fn operations_with_an_event_end_with_their_thread() {
 }
 
 /// Without a port every operation is cancelled with its thread, with hEvent or without.
-/// Source: ExitThread ("outstanding I/O … is canceled"); validated on Windows.
+/// Source: ExitThread (pending I/O of the thread is cancelled); validated on Windows.
 #[test]
 fn operations_without_a_port_end_with_their_thread() {
     let _watch = watch();
@@ -337,7 +337,7 @@ fn operations_without_a_port_end_with_their_thread() {
 }
 
 /// The routine of an operation whose thread ended never runs.
-/// Source: WSARecv ("the calling thread must not exit"); validated on Windows.
+/// Source: WSARecv (operations end with the thread that issued them); validated on Windows.
 #[test]
 fn routine_dies_with_its_thread() {
     let _watch = watch();

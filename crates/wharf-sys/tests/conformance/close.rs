@@ -46,7 +46,7 @@ fn close_refuses_other_handles() {
 }
 
 /// CloseHandle on a socket is a plain close; a following closesocket is WSAENOTSOCK.
-/// Source: CloseHandle ("do not use CloseHandle on sockets"); validated on Windows.
+/// Source: CloseHandle (sockets are for closesocket); validated on Windows.
 #[test]
 fn close_handle_closes_sockets() {
     let _watch = watch();

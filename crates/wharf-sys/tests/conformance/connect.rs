@@ -44,7 +44,7 @@ fn blocking_connect_binds_and_connects() {
 }
 
 /// A refused connect fails with WSAECONNREFUSED; the same socket may try again and succeed.
-/// Source: connect, WSAECONNREFUSED ("the application can call connect again for the same socket").
+/// Source: connect, WSAECONNREFUSED (connect may be called again for the same socket).
 #[test]
 fn refused_connect_can_be_repeated() {
     let _watch = watch();
@@ -435,7 +435,7 @@ fn refused_connect_ex_can_be_repeated() {
 }
 
 /// Before SO_UPDATE_CONNECT_CONTEXT getpeername and shutdown do not know the connection; data flows.
-/// Source: ConnectEx ("the socket … is in the default state"); getpeername and shutdown, WSAENOTCONN.
+/// Source: ConnectEx, SO_UPDATE_CONNECT_CONTEXT (default state before it); getpeername and shutdown, WSAENOTCONN.
 #[test]
 fn connect_ex_socket_has_no_peer_before_the_update() {
     let _watch = watch();

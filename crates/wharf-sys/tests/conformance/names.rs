@@ -59,7 +59,7 @@ fn byte_order_leaves_the_last_error_alone() {
 }
 
 /// inet_addr takes one to four parts, decimal, octal or hexadecimal.
-/// Source: inet_addr ("Internet addresses"); validated on Windows.
+/// Source: inet_addr, Internet addresses; validated on Windows.
 #[test]
 fn inet_addr_takes_parts() {
     let cases = [
@@ -129,7 +129,7 @@ fn inet_addr_needs_text() {
 }
 
 /// inet_ntoa writes dotted decimal into a place of the thread.
-/// Source: inet_ntoa ("per-thread").
+/// Source: inet_ntoa (the place belongs to the thread).
 #[test]
 fn inet_ntoa_is_per_thread() {
     let _watch = watch();

@@ -409,7 +409,7 @@ fn assert_v6only_can_be_changed_until_bind(family: Family) {
 }
 
 /// Low-water marks and SO_USELOOPBACK are refused.
-/// Source: SOL_SOCKET options, SO_RCVLOWAT and SO_SNDLOWAT ("not supported"), WSAEINVAL.
+/// Source: SOL_SOCKET options, SO_RCVLOWAT and SO_SNDLOWAT (not supported), WSAEINVAL.
 #[test]
 fn unsupported_options_are_refused() {
     let _watch = watch();

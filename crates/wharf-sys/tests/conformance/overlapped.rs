@@ -17,7 +17,7 @@ fn without_packet(event: &Event) -> HANDLE {
 // --- The three answers -----------------------------------------------------------------------------
 
 /// A receive that finds data is done at once, and still queues its packet.
-/// Source: WSARecv, "the operation has completed immediately … the completion is still posted".
+/// Source: WSARecv, Overlapped Socket I/O (a completion is announced also after immediate success).
 #[test]
 fn immediate_success_still_queues_a_packet() {
     let _watch = watch();
@@ -37,7 +37,7 @@ fn immediate_success_still_queues_a_packet() {
 }
 
 /// A receive without data pends; data completes it with one packet.
-/// Source: WSARecv, WSA_IO_PENDING; "Overlapped I/O and I/O completion ports".
+/// Source: WSARecv, WSA_IO_PENDING; "I/O Completion Ports".
 #[test]
 fn pending_receive_completes_once_with_the_data() {
     let _watch = watch();
@@ -58,7 +58,7 @@ fn pending_receive_completes_once_with_the_data() {
 }
 
 /// A refused call queues nothing, now or later; it leaves Internal at STATUS_PENDING and InternalHigh alone.
-/// Source: WSARecv and WSASend, "the completion is not posted"; OVERLAPPED.
+/// Source: WSARecv and WSASend, return value (no completion after an error); OVERLAPPED.
 #[test]
 fn refused_calls_are_never_reported() {
     let _watch = watch();
@@ -311,7 +311,7 @@ fn null_buffer_array_is_refused() {
 }
 
 /// A call with an OVERLAPPED pends on a non-blocking socket too; one without answers WSAEWOULDBLOCK.
-/// Source: WSARecv, "Overlapped Socket I/O" (the blocking mode does not matter).
+/// Source: WSARecv, Overlapped Socket I/O (the blocking mode does not matter).
 #[test]
 fn overlapped_calls_ignore_the_blocking_mode() {
     let _watch = watch();
@@ -326,7 +326,7 @@ fn overlapped_calls_ignore_the_blocking_mode() {
 }
 
 /// Without an OVERLAPPED the call is synchronous, and its completion routine is ignored.
-/// Source: WSARecv, "if both lpOverlapped and lpCompletionRoutine … the socket is treated as nonoverlapped".
+/// Source: WSARecv, lpOverlapped (without one the socket is treated as non-overlapped).
 #[test]
 fn without_overlapped_the_call_is_synchronous() {
     let _watch = watch();
@@ -357,7 +357,7 @@ fn without_overlapped_the_call_is_synchronous() {
 // --- Buffers ---------------------------------------------------------------------------------------
 
 /// A receive fills its buffers in array order, without holes; what is left over stays untouched.
-/// Source: WSARecv, "the buffers are filled in the order in which they appear in the array".
+/// Source: WSARecv, lpBuffers (filled in the order of the array).
 #[test]
 fn receive_scatters_in_array_order() {
     let _watch = watch();
@@ -383,7 +383,7 @@ fn receive_scatters_in_array_order() {
 }
 
 /// A pending receive scatters as well; the WSABUF array need not outlive the call.
-/// Source: WSARecv, lpBuffers ("captured … before returning").
+/// Source: WSARecv, lpBuffers (captured before the call returns).
 #[test]
 fn buffer_array_is_captured_by_the_call() {
     let _watch = watch();
@@ -404,7 +404,7 @@ fn buffer_array_is_captured_by_the_call() {
 }
 
 /// A send gathers its buffers into one run of bytes.
-/// Source: WSASend, "Gathering".
+/// Source: WSASend, lpBuffers (sent in the order of the array).
 #[test]
 fn send_gathers_in_array_order() {
     let _watch = watch();
@@ -443,7 +443,7 @@ fn thousands_of_buffers_are_one_operation() {
 }
 
 /// Receives of one socket are filled in the order of the calls, each completely before the next.
-/// Source: WSARecv, "overlapped receives … in the order in which they were issued".
+/// Source: WSARecv, order of overlapped receives.
 #[test]
 fn receives_fill_in_posting_order() {
     let _watch = watch();
@@ -630,7 +630,7 @@ fn waitall_receive_holds_back_the_next() {
 }
 
 /// MSG_WAITALL ends early, with success, at the end of the stream.
-/// Source: WSARecv, MSG_WAITALL, "the connection has been closed".
+/// Source: WSARecv, MSG_WAITALL (completes when the connection is closed).
 #[test]
 fn waitall_receive_is_short_at_the_end() {
     let _watch = watch();
@@ -645,7 +645,7 @@ fn waitall_receive_is_short_at_the_end() {
 }
 
 /// MSG_WAITALL is refused on a non-blocking socket and beside MSG_PEEK, MSG_OOB or MSG_PARTIAL.
-/// Source: WSARecv, MSG_WAITALL, "If the transport is … or the socket is in non-blocking mode".
+/// Source: WSARecv, MSG_WAITALL, WSAEOPNOTSUPP.
 #[test]
 fn waitall_is_refused_where_it_cannot_hold() {
     let _watch = watch();
@@ -783,7 +783,7 @@ fn flags_come_back_cleared() {
 // --- Ends and errors -------------------------------------------------------------------------------
 
 /// The end of the stream is a success with 0 bytes, for the pending receive and for every later one.
-/// Source: WSARecv, "If the connection has been closed … zero bytes".
+/// Source: WSARecv, graceful close (zero bytes).
 #[test]
 fn end_of_stream_is_zero_bytes_again_and_again() {
     let _watch = watch();
@@ -956,7 +956,7 @@ fn shutdown_send_refuses_sends() {
 }
 
 /// shutdown(SD_SEND) lets the sends that pend go out first, then ends the stream.
-/// Source: shutdown, SD_SEND ("after all data is sent and acknowledged").
+/// Source: shutdown, SD_SEND (the end follows the data).
 #[test]
 fn shutdown_send_follows_the_pending_sends() {
     let _watch = watch();
@@ -1136,7 +1136,7 @@ fn unknown_notification_modes_are_ignored() {
 
 /// Without a port the event in hEvent is signalled when the operation completes; a stale signal is
 /// taken back by the call that pends.
-/// Source: WSARecv, hEvent; OVERLAPPED ("set to a nonsignaled state when the operation begins").
+/// Source: WSARecv, hEvent; OVERLAPPED (reset when the operation begins).
 #[test]
 fn event_follows_the_operation() {
     let _watch = watch();
@@ -1154,7 +1154,7 @@ fn event_follows_the_operation() {
 }
 
 /// An operation that is done at once signals its event too.
-/// Source: WSARecv, "even if the operation completes immediately".
+/// Source: WSARecv, hEvent.
 #[test]
 fn event_is_signalled_when_done_at_once() {
     let _watch = watch();
@@ -1166,7 +1166,7 @@ fn event_is_signalled_when_done_at_once() {
 }
 
 /// hEvent with the low bit set: the event is signalled and no packet is queued, at once or later.
-/// Source: GetQueuedCompletionStatus, "set the low-order bit".
+/// Source: GetQueuedCompletionStatus, lpOverlapped (low-order bit of hEvent).
 #[test]
 fn low_bit_of_the_event_suppresses_the_packet() {
     let _watch = watch();
@@ -1207,7 +1207,7 @@ fn event_and_port_give_both() {
 }
 
 /// In skip mode the event is still signalled, although the packet is dropped.
-/// Source: SetFileCompletionNotificationModes, FILE_SKIP_SET_EVENT_ON_HANDLE ("an explicit event").
+/// Source: SetFileCompletionNotificationModes, FILE_SKIP_SET_EVENT_ON_HANDLE (concerns the handle, not hEvent).
 #[test]
 fn skip_modes_leave_the_explicit_event_alone() {
     let _watch = watch();
@@ -1262,7 +1262,7 @@ fn skip_set_event_leaves_the_socket_handle_alone() {
 
 /// On a socket without WSA_FLAG_OVERLAPPED a call with an OVERLAPPED blocks until it is done, even in
 /// non-blocking mode; it returns 0, fills the status block and signals hEvent.
-/// Source: WSARecv, "non-overlapped sockets"; validated on Windows.
+/// Source: WSARecv, non-overlapped sockets; validated on Windows.
 #[test]
 fn synchronous_socket_blocks_in_overlapped_calls() {
     let _watch = watch();
@@ -1318,7 +1318,7 @@ fn synchronous_socket_obeys_the_blocking_mode_without_overlapped() {
 }
 
 /// A completion routine is ignored on such a socket.
-/// Source: WSARecv, "non-overlapped sockets"; validated on Windows.
+/// Source: WSARecv, non-overlapped sockets; validated on Windows.
 #[test]
 fn synchronous_socket_ignores_routines() {
     let _watch = watch();
@@ -1333,7 +1333,7 @@ fn synchronous_socket_ignores_routines() {
 }
 
 /// Such a socket cannot be associated with a completion port.
-/// Source: CreateIoCompletionPort, "opened with the overlapped flag"; ERROR_INVALID_PARAMETER.
+/// Source: CreateIoCompletionPort, FileHandle (must support overlapped I/O); ERROR_INVALID_PARAMETER.
 #[test]
 fn synchronous_socket_cannot_join_a_port() {
     let _watch = watch();
@@ -1362,7 +1362,7 @@ fn association_checks_the_handle() {
 }
 
 /// A socket joins a port once; a second association fails, with this port or another.
-/// Source: CreateIoCompletionPort, "a handle can be associated with only one"; ERROR_INVALID_PARAMETER.
+/// Source: CreateIoCompletionPort, remarks (one port per handle); ERROR_INVALID_PARAMETER.
 #[test]
 fn socket_joins_one_port_once() {
     let _watch = watch();

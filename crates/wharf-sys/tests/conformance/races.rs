@@ -158,7 +158,7 @@ fn two_threads_post_receives() {
 }
 
 /// Overlapped sends of several threads on one socket are not mixed, and one thread's stay in order.
-/// Source: WSASend (order of sends); "Winsock thread safety".
+/// Source: WSASend (order of sends; calls of several threads are serialised).
 #[test]
 fn threads_post_sends() {
     const THREADS: u8 = 4;
@@ -208,7 +208,7 @@ fn threads_post_sends() {
 // --- Cancelling ------------------------------------------------------------------------------------
 
 /// A cancellation races with the data: the receive takes it or leaves it, and is reported once.
-/// Source: CancelIoEx ("the operation … may complete or be cancelled").
+/// Source: CancelIoEx (the operation completes or is cancelled).
 #[test]
 fn cancel_against_data() {
     let _watch = watch();
@@ -476,7 +476,7 @@ fn thread_exit_against_data() {
 
 /// Threads end without a port while the data arrives: each receive took its byte or was cancelled, and no
 /// byte is lost.
-/// Source: ExitThread ("outstanding I/O … is canceled").
+/// Source: ExitThread (pending I/O of the thread is cancelled).
 #[test]
 fn thread_exit_without_a_port_against_data() {
     let _watch = watch();
@@ -825,19 +825,21 @@ fn stress_round(seed: u64, round: u64, listener: &Listener) {
 }
 
 /// Random receives, sends, cancellations, half-closes and closes from several threads: each accepted
-/// operation is reported exactly once, refused ones never, and bytes arrive in order.
-/// Source: "Overlapped I/O and I/O completion ports"; CancelIoEx; closesocket.
+/// operation is reported exactly once, refused ones never, bytes arrive in order, and nothing is left over.
+/// Source: "I/O Completion Ports"; CancelIoEx; closesocket.
 #[test]
 fn stress() {
     let _watch = watch();
     in_own_process(|| {
         let seed = seed();
         let listener = Listener::new(Family::V4);
+        let before = observe::counts();
         let start = Instant::now();
         let mut round = 0;
         while start.elapsed() < stress_duration() {
             println!("round {round}");
             stress_round(seed, round, &listener);
+            until("nothing is left over", || observe::counts() == before);
             round += 1;
         }
     });

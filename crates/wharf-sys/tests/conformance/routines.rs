@@ -16,7 +16,7 @@ fn until_routine() -> Vec<RoutineCall> {
 }
 
 /// The routine of a pending operation runs in an alertable wait of its thread, with bytes and error.
-/// Source: WSARecv, "Completion routines"; SleepEx.
+/// Source: WSARecv, lpCompletionRoutine; SleepEx.
 #[test]
 fn routine_runs_in_an_alertable_wait() {
     let _watch = watch();
@@ -53,7 +53,7 @@ fn completion_ends_the_alertable_wait() {
 }
 
 /// An operation that is done at once queues its routine; it does not run inside the call.
-/// Source: WSARecv and WSASend, "even if the operation completes immediately"; validated on Windows.
+/// Source: WSARecv and WSASend, lpCompletionRoutine; validated on Windows.
 #[test]
 fn immediate_success_queues_the_routine() {
     let _watch = watch();
@@ -65,7 +65,7 @@ fn immediate_success_queues_the_routine() {
 }
 
 /// A refused call never runs its routine.
-/// Source: WSARecv, "the completion routine is not called".
+/// Source: WSARecv, return value (no completion after an error).
 #[test]
 fn refused_call_queues_no_routine() {
     let _watch = watch();
@@ -250,7 +250,7 @@ fn routine_at_the_end_of_the_stream() {
 }
 
 /// A routine may post the next receive, as the classical loop does.
-/// Source: WSARecv, "issuing another overlapped receive request from the completion routine".
+/// Source: WSARecv, lpCompletionRoutine (it may post the next operation).
 #[test]
 fn routine_may_post_the_next_receive() {
     thread_local! {

@@ -175,7 +175,7 @@ fn cleanup_clears_the_last_error() {
 }
 
 /// The last WSACleanup closes what is still open: after a new start the old sockets are WSAENOTSOCK.
-/// Source: WSACleanup ("sockets … still open are reset and automatically deallocated").
+/// Source: WSACleanup (open sockets are reset and released).
 #[test]
 fn last_cleanup_closes_all_sockets() {
     let _watch = watch();
@@ -823,7 +823,7 @@ fn blocking_send_times_out() {
 }
 
 /// Concurrent sends of several threads do not mix inside one call's data.
-/// Source: "Winsock thread safety"; WSASend (calls are serialised).
+/// Source: WSASend and send (calls of several threads are serialised).
 #[test]
 fn concurrent_sends_do_not_interleave() {
     const LEN: usize = 1 << 20;
@@ -1324,7 +1324,7 @@ fn success_of_the_other_calls_clears_the_last_error_too() {
 }
 
 /// The last error belongs to the thread that made the call.
-/// Source: WSAGetLastError ("for the calling thread").
+/// Source: WSAGetLastError (the calling thread's).
 #[test]
 fn last_error_is_per_thread() {
     let _watch = watch();
