@@ -62,24 +62,15 @@ pub struct Pending {
     pub request: Box<Request>,
 }
 
-/// Attempts all of them, in one system call if that pays and is possible.
-pub fn attempt(pending: &mut [Pending], results: &mut Vec<Attempt>) {
-    let ring = if pending.len() >= WORTHWHILE {
-        borrow()
-    } else {
-        None
+/// Attempts all of them, in one system call if that is possible.
+pub fn attempt(batch: &mut [Pending]) -> Vec<Attempt> {
+    let Some(mut ring) = borrow() else {
+        let one_by_one = |one: &mut Pending| one.request.operation.attempt(&one.socket);
+        return batch.iter_mut().map(one_by_one).collect();
     };
-    match ring {
-        Some(mut ring) => {
-            attempt_in(&mut ring, pending, results);
-            give_back(ring);
-        }
-        None => results.extend(
-            pending
-                .iter_mut()
-                .map(|one| one.request.operation.attempt(&one.socket)),
-        ),
-    }
+    let attempts = attempt_in(&mut ring, batch);
+    give_back(ring);
+    attempts
 }
 
 /// A ring that nobody uses. With all of them in use the attempts are made one by one.
@@ -92,10 +83,10 @@ fn give_back(ring: IoUring) {
     FREE.lock().push(ring);
 }
 
-fn attempt_in(ring: &mut IoUring, pending: &mut [Pending], results: &mut Vec<Attempt>) {
+fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> Vec<Attempt> {
     let mut outcomes = [None; BATCH_MAX];
     let mut submitted = 0;
-    for (index, one) in pending.iter_mut().enumerate().take(BATCH_MAX) {
+    for (index, one) in batch.iter_mut().enumerate().take(BATCH_MAX) {
         // SAFETY: the request is boxed and stays with us, untouched, until its entry has completed below.
         let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket) }) else {
             continue;
@@ -116,11 +107,12 @@ fn attempt_in(ring: &mut IoUring, pending: &mut [Pending], results: &mut Vec<Att
             completed += 1;
         }
     }
-    for (one, outcome) in pending.iter_mut().zip(outcomes) {
+    let result = |(one, outcome): (&mut Pending, Option<i32>)| {
         let operation = &mut one.request.operation;
-        results.push(match outcome {
+        match outcome {
             Some(result) => operation.completed(&one.socket, result),
             None => operation.attempt(&one.socket),
-        });
-    }
+        }
+    };
+    batch.iter_mut().zip(outcomes).map(result).collect()
 }

@@ -825,19 +825,24 @@ impl Sink {
     /// Attempts the batch, and what follows from it.
     fn flush(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
-        let mut attempts = Vec::with_capacity(batch.len());
-        batch::attempt(&mut batch, &mut attempts);
-        for (Pending { socket, request }, attempt) in batch.drain(..).zip(attempts) {
-            let head = settle(
-                &socket,
-                Side::Receive,
-                request,
-                attempt,
-                None,
-                &mut None,
-                self,
-            );
-            drive(&socket, Side::Receive, head, None, self);
+        if batch.len() < batch::WORTHWHILE {
+            for Pending { socket, request } in batch.drain(..) {
+                drive(&socket, Side::Receive, Some(request), None, self);
+            }
+        } else {
+            let attempts = batch::attempt(&mut batch);
+            for (Pending { socket, request }, attempt) in batch.drain(..).zip(attempts) {
+                let head = settle(
+                    &socket,
+                    Side::Receive,
+                    request,
+                    attempt,
+                    None,
+                    &mut None,
+                    self,
+                );
+                drive(&socket, Side::Receive, head, None, self);
+            }
         }
         self.batch = batch; // its room is used again
     }

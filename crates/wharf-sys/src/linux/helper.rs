@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};
-use std::sync::{Arc, Once, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::completion::{self, Sink};
@@ -29,12 +29,13 @@ const IDLE_TICKS: u32 = 2;
 struct Helper {
     set: Set, // the default set
     armed: AtomicBool,
+    running: AtomicBool,             // its thread was started
     retries: Lock<Vec<Arc<Socket>>>, // sockets whose queues are to be attempted again at the next tick
 }
 
 type Ports = Vec<(u64, Weak<Port>)>;
 
-static HELPER: OnceLock<Option<Helper>> = OnceLock::new();
+static HELPER: OnceLock<Helper> = OnceLock::new();
 static PORTS: Lock<Ports> = Lock::new(Vec::new()); // by name
 static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
 
@@ -102,23 +103,25 @@ fn live_ports() -> Vec<(u64, Arc<Port>)> {
         .collect()
 }
 
+/// The helper, if the system has descriptors for it: a failure now does not keep it from being made later.
 fn helper() -> Option<&'static Helper> {
-    static START: Once = Once::new();
-    let helper = HELPER.get_or_init(|| {
+    if HELPER.get().is_none() {
         let set = Set::new().ok()?;
-        Some(Helper {
+        HELPER.get_or_init(|| Helper {
             set,
             armed: AtomicBool::new(false),
+            running: AtomicBool::new(false),
             retries: Lock::default(),
-        })
-    });
-    let helper = helper.as_ref()?;
-    START.call_once(|| {
-        // If no thread can be had now the process has bigger trouble; workers still poll their own sets.
-        let _ = std::thread::Builder::new()
-            .name("wharf-helper".into())
-            .spawn(move || run(helper));
-    });
+        });
+    }
+    let helper = HELPER.get()?;
+    if !helper.running.load(Acquire) && !helper.running.swap(true, AcqRel) {
+        let thread = std::thread::Builder::new().name("wharf-helper".into());
+        // Without a thread now, workers still poll their own sets; the next call tries again.
+        helper
+            .running
+            .store(thread.spawn(move || run(helper)).is_ok(), Release);
+    }
     Some(helper)
 }
 

@@ -824,6 +824,15 @@ fn stress_round(seed: u64, round: u64, listener: &Listener) {
     }
 }
 
+/// Waits until as much is alive in the library as `before`.
+fn assert_nothing_left(before: Option<observe::Counts>) {
+    let deadline = Instant::now() + DEADLINE;
+    while observe::counts() != before && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert_eq!(observe::counts(), before, "left over");
+}
+
 /// Random receives, sends, cancellations, half-closes and closes from several threads: each accepted
 /// operation is reported exactly once, refused ones never, bytes arrive in order, and nothing is left over.
 /// Source: "I/O Completion Ports"; CancelIoEx; closesocket.
@@ -839,7 +848,7 @@ fn stress() {
         while start.elapsed() < stress_duration() {
             println!("round {round}");
             stress_round(seed, round, &listener);
-            until("nothing is left over", || observe::counts() == before);
+            assert_nothing_left(before);
             round += 1;
         }
     });
