@@ -68,8 +68,10 @@ pub fn attempt(batch: &mut [Pending]) -> Vec<Attempt> {
         let one_by_one = |one: &mut Pending| one.request.operation.attempt(&one.socket);
         return batch.iter_mut().map(one_by_one).collect();
     };
-    let attempts = attempt_in(&mut ring, batch);
-    give_back(ring);
+    let (attempts, fit) = attempt_in(&mut ring, batch);
+    if fit {
+        give_back(ring);
+    }
     attempts
 }
 
@@ -83,7 +85,8 @@ fn give_back(ring: IoUring) {
     FREE.lock().push(ring);
 }
 
-fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> Vec<Attempt> {
+/// The results, and whether the ring is still fit for use: one that failed may hold entries of this batch.
+fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> (Vec<Attempt>, bool) {
     let mut outcomes = [None; BATCH_MAX];
     let mut submitted = 0;
     for (index, one) in batch.iter_mut().enumerate().take(BATCH_MAX) {
@@ -100,13 +103,19 @@ fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> Vec<Attempt> {
     let mut completed = 0;
     while completed < submitted {
         // Non-blocking entries complete during the submission. Waiting for them all makes that certain even if the
-        // kernel should ever decide otherwise; an interrupted call is repeated.
-        let _ = ring.submit_and_wait(submitted - completed);
+        // kernel should ever decide otherwise.
+        if let Err(error) = ring.submit_and_wait(submitted - completed) {
+            let passing = [libc::EINTR, libc::EAGAIN, libc::EBUSY];
+            if !passing.contains(&error.raw_os_error().unwrap_or(0)) {
+                break; // nothing of the rest was begun
+            }
+        }
         for entry in ring.completion() {
             outcomes[entry.user_data() as usize] = Some(entry.result());
             completed += 1;
         }
     }
+    let whole = completed == submitted;
     let result = |(one, outcome): (&mut Pending, Option<i32>)| {
         let operation = &mut one.request.operation;
         match outcome {
@@ -114,5 +123,5 @@ fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> Vec<Attempt> {
             None => operation.attempt(&one.socket),
         }
     };
-    batch.iter_mut().zip(outcomes).map(result).collect()
+    (batch.iter_mut().zip(outcomes).map(result).collect(), whole)
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering::*};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
@@ -37,7 +37,7 @@ pub struct Request {
     delivery: Delivery,
     origin: Option<Arc<Socket>>, // the listener, if this is the second half of an AcceptEx: it reports there
     id: u64,                     // unique
-    thread_id: u32,              // of the issuing thread
+    issuer: u64,                 // the issuing thread
     patience: Patience,
 }
 
@@ -106,11 +106,11 @@ impl Overlapped {
         unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).Internal) }
     }
 
-    /// The event of hEvent, if there is one.
+    /// The event of hEvent, if there is one. (1 is the low bit of no handle.)
     fn event(self) -> Result<Option<Arc<Event>>, Status> {
-        match self.event_handle() & !1 {
+        match self.event_handle() {
             0 => Ok(None),
-            handle => handle::event(handle as HANDLE).map(Some),
+            handle => handle::event((handle & !1) as HANDLE).map(Some),
         }
     }
 
@@ -128,12 +128,43 @@ impl Overlapped {
 /// How a call wants its result.
 #[derive(Clone, Copy)]
 pub enum How {
-    /// Asynchronously.
-    Overlapped(Overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE),
+    /// Asynchronously. If it is done at once, what is to be stored where is stored before it is announced.
+    Overlapped(Overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE, DoneOut),
     /// By returning it: the call waits until `Deadline`.
     Waiting(Deadline),
     /// By returning it: the call does not wait.
     Immediate,
+}
+
+/// Where an overlapped call stores its results if it is done at once; each may be null.
+#[derive(Clone, Copy)]
+pub struct DoneOut {
+    transferred: *mut u32,
+    flags: *mut u32,
+}
+
+impl DoneOut {
+    /// # Safety
+    /// Both are null or valid for writes until the call returns.
+    pub unsafe fn new(transferred: *mut u32, flags: *mut u32) -> DoneOut {
+        DoneOut { transferred, flags }
+    }
+
+    fn store(self, transferred: usize) {
+        for (out, value) in [(self.transferred, transferred as u32), (self.flags, 0)] {
+            if !out.is_null() {
+                // SAFETY: valid by the promise of `new`; C callers may pass it unaligned.
+                unsafe { out.write_unaligned(value) };
+            }
+        }
+    }
+}
+
+/// The request that a call is just starting.
+pub struct Mine {
+    id: u64,
+    out: DoneOut,
+    result: Option<Result<usize, Status>>, // if it was done within the call
 }
 
 /// What an accepted call answers.
@@ -145,11 +176,14 @@ pub enum Started {
     Pending,
 }
 
+/// Stands for the OVERLAPPED of a request that nobody waits for.
+const SILENT: usize = usize::MAX;
+
 /// What cancelling selects by.
 #[derive(Clone, Copy)]
 pub struct Tag {
     overlapped: usize, // 0: synchronous
-    thread_id: u32,
+    issuer: u64,
     id: u64,
     has_event: bool,
     origin: usize,   // address of the listener of an AcceptEx in its second half
@@ -165,7 +199,8 @@ impl direction::Request for Box<Request> {
                 overlapped, event, ..
             } => (overlapped.address(), event.is_some()),
             Delivery::Routine { overlapped, .. } => (overlapped.address(), false),
-            Delivery::None | Delivery::Synchronous(_) => (0, false),
+            Delivery::None => (SILENT, false),
+            Delivery::Synchronous(_) => (0, false),
         };
         let acceptor = match &self.operation {
             Operation::AcceptInto(accept) => Arc::as_ptr(&accept.acceptor) as usize,
@@ -173,7 +208,7 @@ impl direction::Request for Box<Request> {
         };
         Tag {
             overlapped,
-            thread_id: self.thread_id,
+            issuer: self.issuer,
             id: self.id,
             has_event,
             origin: self
@@ -226,23 +261,23 @@ pub fn live_requests() -> usize {
         .max(0) as usize
 }
 
-fn count(thread_id: u32, change: isize) {
-    LIVE[thread_id as usize % LIVE.len()]
+fn count(issuer: u64, change: isize) {
+    LIVE[issuer as usize % LIVE.len()]
         .0
         .fetch_add(change, Relaxed);
 }
 
 impl Request {
     fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
-        let thread_id = thread::current_id();
-        count(thread_id, 1);
+        let issuer = thread::current_serial();
+        count(issuer, 1);
         let id = NEXT_ID.fetch_add(1, Relaxed);
         let request = Request {
             operation,
             delivery,
             origin: None,
             id,
-            thread_id,
+            issuer,
             patience,
         };
         match POOL.try_with(|pool| pool.borrow_mut().pop()) {
@@ -255,7 +290,7 @@ impl Request {
     }
 
     fn free(mut self: Box<Self>) {
-        count(self.thread_id, -1);
+        count(self.issuer, -1);
         self.operation = Operation::None;
         self.delivery = Delivery::None;
         self.origin = None;
@@ -276,11 +311,10 @@ impl Request {
     }
 
     /// What its end means for the sockets it used.
-    fn clean_up(&self, socket: &Socket, second_half_of_accept: bool, status: Status) {
+    fn clean_up(&self, socket: &Socket, second_half_of_accept: bool) {
         match &self.operation {
             Operation::AcceptInto(accept) => accept.acceptor.release_from_accept(),
             Operation::Receive(_) if second_half_of_accept => socket.release_from_accept(),
-            Operation::Connect(..) if status.is_failure() => socket.abandon_connect(),
             _ => {}
         }
     }
@@ -308,12 +342,12 @@ pub fn start(
     how: How,
 ) -> Result<Started, Status> {
     match how {
-        How::Overlapped(overlapped, _) if !socket.is_overlapped() => {
-            start_blocking(socket, side, operation, overlapped)
+        How::Overlapped(overlapped, _, out) if !socket.is_overlapped() => {
+            start_blocking(socket, side, operation, overlapped, out)
         }
-        How::Overlapped(overlapped, routine) => {
+        How::Overlapped(overlapped, routine, out) => {
             let request = overlapped_request(socket, operation, overlapped, routine)?;
-            start_overlapped(socket, side, request)
+            start_overlapped(socket, side, request, out)
         }
         How::Waiting(deadline) => {
             let finished = wait_for(socket, side, operation, deadline);
@@ -356,7 +390,7 @@ pub fn start_pending(
 /// # Errors
 /// Why it is refused: nothing will be reported.
 pub fn report(socket: &Arc<Socket>, how: How, status: Status) -> Result<(), Status> {
-    let How::Overlapped(overlapped, routine) = how else {
+    let How::Overlapped(overlapped, routine, _) = how else {
         return Ok(());
     };
     let request = overlapped_request(socket, Operation::None, overlapped, routine)?;
@@ -379,6 +413,7 @@ fn start_blocking(
     side: Side,
     operation: Operation,
     overlapped: Overlapped,
+    out: DoneOut,
 ) -> Result<Started, Status> {
     overlapped.set_pending();
     let event = overlapped.event()?;
@@ -386,6 +421,7 @@ fn start_blocking(
     if finished.status.is_failure() {
         return Err(finished.status);
     }
+    out.store(finished.transferred);
     overlapped.write_result(finished.status, finished.transferred);
     if let Some(event) = event {
         event.set();
@@ -428,12 +464,17 @@ fn start_overlapped(
     socket: &Arc<Socket>,
     side: Side,
     request: Box<Request>,
+    out: DoneOut,
 ) -> Result<Started, Status> {
-    let id = request.id;
+    let mut mine = Mine {
+        id: request.id,
+        out,
+        result: None,
+    };
     let claimed = push(socket, side, request)?;
-    match drive(socket, side, claimed, Some(id), &mut Sink::new()) {
-        Some(Ok(transferred)) => Ok(Started::Done(transferred)),
-        Some(Err(status)) => Err(status),
+    drive(socket, side, claimed, Some(&mut mine), &mut Sink::new());
+    match mine.result {
+        Some(result) => result.map(Started::Done),
         None => Ok(Started::Pending),
     }
 }
@@ -516,15 +557,21 @@ pub fn wait_for(
         Patience::Wait,
     );
     let id = request.id;
+    thread::note_pending();
     socket.direction(side).lock().edge(false); // look, whatever is known
     match push(socket, side, request) {
-        Ok(claimed) => drop(drive(socket, side, claimed, None, &mut Sink::new())),
+        Ok(claimed) => drive(socket, side, claimed, None, &mut Sink::new()),
         Err(status) => return Finished::failed(status),
     }
     let thread = outcome.thread.clone();
+    let mut fruitless = false;
     loop {
         if let Some(finished) = outcome.take() {
             return finished;
+        }
+        if fruitless {
+            // What the descriptor is ready for is not what the queue waits for: do not spin on it.
+            thread.parker.park(Some(Instant::now() + BREATH));
         }
         if thread.has_apcs() {
             thread.run_apcs();
@@ -536,18 +583,21 @@ pub fn wait_for(
                 .take()
                 .unwrap_or_else(|| wait_until_finished(&outcome));
         }
-        poll_and_drive(socket, side, events, &thread, deadline);
+        fruitless = poll_and_drive(socket, side, events, &thread, deadline);
     }
 }
 
-/// Sleeps beside the socket until something happens to it, and attempts its queue.
+/// How long a wait looks away from a descriptor that is ready to no avail.
+pub const BREATH: Duration = Duration::from_millis(1);
+
+/// Sleeps beside the socket until something happens to it, and attempts its queue; whether there was something.
 fn poll_and_drive(
     socket: &Arc<Socket>,
     side: Side,
     events: i16,
     thread: &Thread,
     deadline: Deadline,
-) {
+) -> bool {
     let nothing = libc::pollfd {
         fd: -1,
         events: 0,
@@ -566,17 +616,15 @@ fn poll_and_drive(
         thread.parker.park_in_poll(&mut fds, deadline);
     }
     if fds[1].revents == 0 {
-        return;
+        return false;
     }
     let claimed = {
         let mut direction = socket.direction(side).lock();
         direction.edge(false);
         direction.claim()
     };
-    match claimed {
-        Some(head) => drop(drive(socket, side, Some(head), None, &mut Sink::new())),
-        None => std::thread::yield_now(), // another thread is at it
-    }
+    drive(socket, side, claimed, None, &mut Sink::new());
+    true
 }
 
 /// The request is under attempt by another thread, which finishes it without blocking.
@@ -619,27 +667,25 @@ const HEADS_MAX: usize = 64;
 
 /// Attempts heads as their owner until one blocks or none is left.
 ///
-/// The request `mine` is the one the calling thread is just starting: if it is done here, the result is returned;
-/// a success has been delivered (unless skipped), a failure has not and never will be.
+/// If the request that the calling thread is just starting is done here, `mine` gets its result: a success has been
+/// delivered (unless skipped), a failure has not and never will be.
 pub fn drive(
     socket: &Arc<Socket>,
     side: Side,
     mut head: Option<Box<Request>>,
-    mine: Option<u64>,
+    mut mine: Option<&mut Mine>,
     sink: &mut Sink,
-) -> Option<Result<usize, Status>> {
-    let mut own_result = None;
+) {
     for _ in 0..HEADS_MAX {
         let Some(mut request) = head.take() else {
-            return own_result;
+            return;
         };
         let attempt = request.operation.attempt(socket);
-        head = settle(socket, side, request, attempt, mine, &mut own_result, sink);
+        head = settle(socket, side, request, attempt, mine.as_deref_mut(), sink);
     }
     if let Some(request) = head {
         put_back(socket, side, request, sink);
     }
-    own_result
 }
 
 /// What follows from one attempt; the next head, if the caller goes on as owner.
@@ -648,8 +694,7 @@ fn settle(
     side: Side,
     mut request: Box<Request>,
     attempt: Attempt,
-    mine: Option<u64>,
-    own_result: &mut Option<Result<usize, Status>>,
+    mine: Option<&mut Mine>,
     sink: &mut Sink,
 ) -> Option<Box<Request>> {
     trace!(
@@ -674,10 +719,9 @@ fn settle(
                 }
                 _ => (status, transferred),
             };
-            if mine == Some(request.id) {
-                *own_result = Some(finish_own(socket, request, status, transferred, sink));
-            } else {
-                finish(socket, request, status, transferred, sink);
+            match mine.filter(|mine| mine.id == request.id) {
+                Some(mine) => finish_own(socket, request, status, transferred, mine, sink),
+                None => finish(socket, request, status, transferred, sink),
             }
             direction.lock().next(more || !socket.is_watched())
         }
@@ -700,10 +744,8 @@ fn settle(
             next
         }
         Attempt::MovesTo(acceptor) => {
-            direction.lock().finishing();
             request.becomes_receive(socket);
-            socket.note_moved(&acceptor);
-            move_to(&acceptor, request, sink);
+            move_to(&acceptor, socket, request, sink);
             direction.lock().next(true)
         }
     }
@@ -745,16 +787,29 @@ fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut 
 }
 
 /// An AcceptEx goes on as a receive of the socket that took the connection.
-fn move_to(acceptor: &Arc<Socket>, request: Box<Request>, sink: &mut Sink) {
+///
+/// It is in that socket's queue before it leaves the listener, so that a cancel or close finds it in one of the two;
+/// what was decided at the listener meanwhile is carried over.
+fn move_to(acceptor: &Arc<Socket>, listener: &Arc<Socket>, request: Box<Request>, sink: &mut Sink) {
+    let id = request.id;
+    listener.note_moved(acceptor);
     let claimed = {
         let mut direction = acceptor.direction(Side::Receive).lock();
         match direction.push(request) {
             Ok(()) => Ok(direction.claim()),
-            Err((request, status)) => Err((request, status)),
+            Err(refused) => Err(refused),
         }
     };
+    let mark = listener.direction(Side::Receive).lock().finishing();
     match claimed {
-        Ok(head) => drop(drive(acceptor, Side::Receive, head, None, sink)),
+        Ok(head) => {
+            if mark.is_some() {
+                cancel_side(acceptor, Side::Receive, Status::CANCELLED, |tag| {
+                    tag.id == id
+                });
+            }
+            drive(acceptor, Side::Receive, head, None, sink);
+        }
         Err((request, status)) => {
             let status = request.closing_status(status);
             finish_cut_short(acceptor, request, status, sink);
@@ -832,15 +887,7 @@ impl Sink {
         } else {
             let attempts = batch::attempt(&mut batch);
             for (Pending { socket, request }, attempt) in batch.drain(..).zip(attempts) {
-                let head = settle(
-                    &socket,
-                    Side::Receive,
-                    request,
-                    attempt,
-                    None,
-                    &mut None,
-                    self,
-                );
+                let head = settle(&socket, Side::Receive, request, attempt, None, self);
                 drive(&socket, Side::Receive, head, None, self);
             }
         }
@@ -861,15 +908,18 @@ fn finish_own(
     request: Box<Request>,
     status: Status,
     transferred: usize,
+    mine: &mut Mine,
     sink: &mut Sink,
-) -> Result<usize, Status> {
+) {
     if status.is_failure() {
         request.free();
-        return Err(status);
+        mine.result = Some(Err(status));
+        return;
     }
+    mine.out.store(transferred);
+    mine.result = Some(Ok(transferred));
     let skip = socket.skips_packet_on_success();
     announce(socket, request, status, transferred, skip, sink);
-    Ok(transferred)
 }
 
 /// Finishes a request: exactly once, since it is consumed.
@@ -885,6 +935,9 @@ pub fn finish(
 
 /// Finishes a request from outside; what it has already transferred is reported.
 fn finish_cut_short(socket: &Arc<Socket>, request: Box<Request>, status: Status, sink: &mut Sink) {
+    if let Operation::Connect(..) = request.operation {
+        socket.abandon_connect();
+    }
     let (status, transferred) = request.operation.cut_short(status);
     finish(socket, request, status, transferred, sink);
 }
@@ -901,7 +954,7 @@ fn announce(
     if let Some(listener) = &origin {
         listener.note_data_came(socket);
     }
-    request.clean_up(socket, origin.is_some(), status);
+    request.clean_up(socket, origin.is_some());
     let target = origin.as_ref().unwrap_or(socket);
     trace!(
         "finish socket={:p} id={} {status:?} bytes={transferred}",
@@ -989,7 +1042,8 @@ fn cancel_side(
 
 /// Cancels the overlapped operations on `socket` that `select` chooses; whether there were any.
 fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
-    let own = |tag: Tag| tag.overlapped != 0 && tag.origin == 0 && select(tag);
+    let is_overlapped = |tag: Tag| ![0, SILENT].contains(&tag.overlapped);
+    let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
     let mut found = cancel_side(socket, Side::Receive, Status::CANCELLED, own);
     found |= cancel_side(socket, Side::Send, Status::CANCELLED, own);
     let listener = Arc::as_ptr(socket) as usize;
@@ -1016,8 +1070,8 @@ pub fn cancel(socket: &Arc<Socket>, overlapped: *const OVERLAPPED) -> Result<(),
 
 /// CancelIo: the operations that the calling thread issued.
 pub fn cancel_own(socket: &Arc<Socket>) {
-    let thread_id = thread::current_id();
-    cancel_on(socket, |tag| tag.thread_id == thread_id);
+    let issuer = thread::current_serial();
+    cancel_on(socket, |tag| tag.issuer == issuer);
 }
 
 /// The accept socket of a pending AcceptEx is closed: that AcceptEx ends.
@@ -1027,13 +1081,21 @@ pub fn cancel_accept(listener: &Arc<Socket>, acceptor: *const Socket) {
     });
 }
 
-/// The thread ends: so do its operations on sockets without a port, and those with an event.
-pub fn thread_exits(thread_id: u32) {
+/// The thread ends: so do its operations on sockets without a port, and those with an event; and a synchronous one
+/// that it leaves from inside an APC, whose buffers may be on the stack that is about to go.
+pub fn thread_exits(issuer: u64) {
     for socket in handle::sockets() {
         let on_port = socket.association().is_some();
         cancel_on(&socket, |tag| {
-            tag.thread_id == thread_id && (!on_port || tag.has_event)
+            tag.issuer == issuer && (!on_port || tag.has_event)
         });
+        for side in [Side::Receive, Side::Send] {
+            let left_behind = |tag: Tag| tag.issuer == issuer && tag.overlapped == 0;
+            cancel_side(&socket, side, Status::CANCELLED, left_behind);
+            while socket.direction(side).lock().is_attempting(left_behind) {
+                std::thread::yield_now(); // an attempt does not block
+            }
+        }
     }
 }
 

@@ -80,11 +80,10 @@ impl Socket {
         {
             let mut state = self.state();
             match state.phase {
+                _ if state.accepting_for.is_some() => return Err(Status::INVALID),
                 Phase::Connected => return Err(Status::IS_CONNECTED),
                 Phase::Listening | Phase::Connecting(..) => return Err(Status::INVALID),
-                Phase::Open
-                    if !state.bound || state.accepting_for.is_some() || self.is_datagram() =>
-                {
+                Phase::Open if !state.bound || self.is_datagram() => {
                     return Err(Status::INVALID);
                 }
                 Phase::Open => self.begin_connect(&mut state, address, ConnectKind::Extended)?,
@@ -127,29 +126,34 @@ impl Socket {
     /// # Errors
     /// Why it failed; the socket may try again.
     pub fn attempt_connect(&self, address: &Address) -> Result<bool, Status> {
-        if self.state().phase == Phase::Connected {
+        self.attempt_connect_in(&mut self.state(), address)
+    }
+
+    /// As `attempt_connect`, under the state's lock: two threads that both learn of the end of a connect must not make
+    /// a second one.
+    fn attempt_connect_in(&self, state: &mut State, address: &Address) -> Result<bool, Status> {
+        if state.phase == Phase::Connected {
             return Ok(true); // the connection is there, and its first data under way
         }
         match system::connect(self.fd(), address).map_err(|error| error.raw_os_error().unwrap_or(0))
         {
             Ok(()) | Err(libc::EISCONN) => {
-                self.connected(*address);
+                self.connected(state, *address);
                 Ok(true)
             }
             Err(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
-                self.state().bound = true; // the kernel chose an address
+                state.bound = true; // the kernel chose an address
                 Ok(false)
             }
             Err(errno) => {
                 let status = Status::from_connect_errno(errno);
-                self.connect_failed(status);
+                self.connect_failed(state, status);
                 Err(status)
             }
         }
     }
 
-    fn connected(&self, peer: Address) {
-        let mut state = self.state();
+    fn connected(&self, state: &mut State, peer: Address) {
         if let Phase::Connecting(_, ConnectKind::Extended) = state.phase {
             state.context = Context::ConnectPending;
         }
@@ -165,8 +169,7 @@ impl Socket {
         self.mark_connected();
     }
 
-    fn connect_failed(&self, status: Status) {
-        let mut state = self.state();
+    fn connect_failed(&self, state: &mut State, status: Status) {
         match state.phase {
             Phase::Connecting(_, ConnectKind::NonBlocking) => {
                 state.connect_error = status.to_winsock()
@@ -176,18 +179,23 @@ impl Socket {
         }
         state.connect_failed = true;
         state.phase = Phase::Open;
+        self.bind_again(state);
+    }
+
+    /// The kernel lets go of a port it chose itself when a connect ends.
+    fn bind_again(&self, state: &State) {
         if let Some(address) = state.bound_to {
-            let _ = system::bind(self.fd(), &address); // the kernel has let go of a port it chose itself
+            let _ = system::bind(self.fd(), &address); // it fails where the port was kept
         }
     }
 
     /// A connect of a non-blocking socket runs by itself: learns how it stands.
     pub fn resolve_connect(&self) {
-        let Phase::Connecting(address, ConnectKind::NonBlocking) = self.state().phase else {
-            return;
-        };
-        if system::poll_now(self.fd(), libc::POLLOUT) != 0 {
-            let _ = self.attempt_connect(&address); // the outcome is in the state
+        let mut state = self.state();
+        if let Phase::Connecting(address, ConnectKind::NonBlocking) = state.phase
+            && system::poll_now(self.fd(), libc::POLLOUT) != 0
+        {
+            let _ = self.attempt_connect_in(&mut state, &address); // the outcome is in the state
         }
     }
 
@@ -196,6 +204,7 @@ impl Socket {
         let mut state = self.state();
         if let Phase::Connecting(..) = state.phase {
             let _ = system::disconnect(self.fd());
+            self.bind_again(&state);
             state.phase = Phase::Open;
         }
     }

@@ -180,6 +180,11 @@ impl<R: Request, S: Copy> Direction<R, S> {
         Cancelled { removed, marked }
     }
 
+    /// Whether a request that `select` chooses is under attempt.
+    pub fn is_attempting(&self, select: impl Fn(R::Tag) -> bool) -> bool {
+        matches!(&self.owner, Some(Owner::Attempting(tag, _)) if select(*tag))
+    }
+
     /// The socket closes: what is queued is returned and ends with `status`, as does what is under attempt.
     pub fn close(&mut self, status: S) -> Vec<R> {
         self.closing = Some(status);

@@ -10,6 +10,7 @@ use super::object::{Event, Object};
 use super::port::Port;
 use super::slab::{Key, Slab};
 use super::socket::Socket;
+use super::startup;
 use super::status::Status;
 use super::thread;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ struct Entry {
 static TABLE: Slab<Entry> = Slab::new();
 
 fn key(handle: usize) -> Result<Key, Status> {
+    if startup::is_child() {
+        return Err(Status::INVALID_HANDLE);
+    }
     match u32::try_from(handle) {
         Ok(number) if number % 4 == 0 => Ok(Key::from_number(number / 4)),
         _ => Err(Status::INVALID_HANDLE),
@@ -58,7 +62,9 @@ pub fn duplicate(handle: HANDLE) -> Result<HANDLE, Status> {
 
 fn insert(entry: Entry) -> Result<HANDLE, Status> {
     let object = entry.object.clone();
-    object.opened();
+    if !object.opened() {
+        return Err(Status::INVALID_HANDLE); // its last handle was closed just now
+    }
     match TABLE.insert(entry) {
         Some(key) => Ok((key.number() as usize * 4) as HANDLE),
         None => {
@@ -86,7 +92,10 @@ pub fn close(handle: HANDLE) -> Result<(), Status> {
 /// Closes every socket handle: the last WSACleanup.
 pub fn close_sockets() {
     for (key, entry) in TABLE.all() {
-        if matches!(entry.object, Object::Socket(_)) && TABLE.remove(key).is_some() {
+        if let Object::Socket(socket) = &entry.object
+            && TABLE.remove(key).is_some()
+        {
+            socket.forget_linger(); // nothing is waited for
             entry.object.closed();
         }
     }

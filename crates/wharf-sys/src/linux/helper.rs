@@ -72,7 +72,11 @@ pub fn arm() {
 /// Attempts the socket's queues again at the next tick: a resource was short, and no edge will tell when it is back.
 pub fn retry(socket: &Arc<Socket>) {
     if let Some(helper) = helper() {
-        helper.retries.lock().push(socket.clone());
+        let mut retries = helper.retries.lock();
+        if !retries.iter().any(|other| Arc::ptr_eq(other, socket)) {
+            retries.push(socket.clone());
+        }
+        drop(retries);
         arm();
     }
 }

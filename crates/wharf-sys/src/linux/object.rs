@@ -25,6 +25,9 @@ pub enum Object {
     Thread(Arc<Thread>),
 }
 
+/// The count of handles of an object whose last one was closed.
+const CLOSED: usize = usize::MAX;
+
 static PROCESS: Waitable = Waitable::new(true, false);
 
 impl Object {
@@ -39,18 +42,19 @@ impl Object {
         }
     }
 
-    /// Another handle refers to the object.
-    pub fn opened(&self) {
-        if let Some(handles) = self.handles() {
-            handles.fetch_add(1, Relaxed);
-        }
+    /// Another handle is to refer to the object; false if its last one was closed.
+    pub fn opened(&self) -> bool {
+        let one_more = |count: usize| (count != CLOSED).then_some(count + 1);
+        self.handles()
+            .is_none_or(|handles| handles.fetch_update(AcqRel, Acquire, one_more).is_ok())
     }
 
     /// A handle to the object was closed; the last one closes the object.
     pub fn closed(&self) {
+        let one_less = |count: usize| Some(if count == 1 { CLOSED } else { count - 1 });
         let last = self
             .handles()
-            .is_some_and(|handles| handles.fetch_sub(1, AcqRel) == 1);
+            .is_some_and(|handles| handles.fetch_update(AcqRel, Acquire, one_less) == Ok(1));
         match self {
             Object::Port(port) if last => port.close(),
             Object::Socket(socket) if last => socket.close(),
@@ -73,7 +77,7 @@ pub struct Event {
 }
 
 /// Named events, as long as a handle to them is open. Names are process-wide.
-static NAMED: LazyLock<Lock<HashMap<String, Weak<Event>>>> = LazyLock::new(Default::default);
+static NAMED: LazyLock<Lock<HashMap<Vec<u16>, Weak<Event>>>> = LazyLock::new(Default::default);
 
 impl Event {
     /// An event without a name.
@@ -84,7 +88,7 @@ impl Event {
     }
 
     /// The event with that name, and whether it existed already (then the other arguments do not matter).
-    pub fn named(name: String, manual_reset: bool, signalled: bool) -> (Arc<Event>, bool) {
+    pub fn named(name: Vec<u16>, manual_reset: bool, signalled: bool) -> (Arc<Event>, bool) {
         let mut named = NAMED.lock();
         named.retain(|_, event| event.strong_count() > 0);
         if let Some(event) = named.get(&name).and_then(Weak::upgrade) {

@@ -203,7 +203,7 @@ impl Transfer {
                 Attempt::done(self.done, false)
             }
             libc::EAGAIN => Attempt::Blocked,
-            libc::EINVAL if self.flags.urgent => Attempt::Blocked, // no urgent byte yet
+            libc::EINVAL if self.flags.urgent => self.no_urgent_byte(socket),
             _ => {
                 let status = socket.note_failure(Status::from_errno(errno));
                 if self.done > 0 {
@@ -212,6 +212,20 @@ impl Transfer {
                     Attempt::failed(status)
                 }
             }
+        }
+    }
+
+    /// An urgent byte may still come, unless the stream has ended.
+    fn no_urgent_byte(&self, socket: &Socket) -> Attempt {
+        let events = system::poll_now(socket.fd(), libc::POLLRDHUP);
+        if events & libc::POLLERR != 0 {
+            return Attempt::failed(socket.note_failure(Status::CONNECTION_RESET));
+        }
+        let ended = events & (libc::POLLRDHUP | libc::POLLHUP) != 0;
+        if ended {
+            Attempt::done(0, true)
+        } else {
+            Attempt::Blocked
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Networking::WinSock::SOCKET;
 
+use super::completion;
 use super::handle;
 use super::parker::{Deadline, has_passed};
 use super::socket::{Phase, Side, Socket};
@@ -136,7 +137,7 @@ pub fn select(
             .map(|(_, socket)| socket.clone())
             .collect(),
     );
-    let mut interrupted = false;
+    let (mut interrupted, mut fruitless) = (false, false);
     loop {
         let ready = ready_of(&members)?;
         if ready.iter().any(|set| !set.is_empty())
@@ -149,7 +150,13 @@ pub fn select(
             interrupted = true;
             continue;
         }
-        watching.sleep(&members, deadline);
+        if fruitless {
+            // Ready for poll, but not as Windows sees it: do not spin on it.
+            thread
+                .parker
+                .park(Some(Instant::now() + completion::BREATH));
+        }
+        fruitless = watching.sleep(&members, deadline);
     }
 }
 
@@ -195,7 +202,8 @@ impl Watching {
         Watching { sockets, thread }
     }
 
-    fn sleep(&self, members: &Members, deadline: Deadline) {
+    /// Sleeps until a descriptor is ready (then true), a wake or the deadline.
+    fn sleep(&self, members: &Members, deadline: Deadline) -> bool {
         let interest = [libc::POLLIN | libc::POLLRDHUP, libc::POLLOUT, libc::POLLPRI];
         let mut fds = vec![libc::pollfd {
             fd: -1,
@@ -224,6 +232,7 @@ impl Watching {
         }
         let _blocked = thread::block();
         self.thread.parker.park_in_poll(&mut fds, deadline);
+        fds[1..].iter().any(|fd| fd.revents != 0)
     }
 }
 

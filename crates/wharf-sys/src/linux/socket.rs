@@ -57,6 +57,7 @@ const FLAG_SKIP_PACKET: u32 = 1 << 4; // FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
 const FLAG_SKIP_EVENT: u32 = 1 << 5; // FILE_SKIP_SET_EVENT_ON_HANDLE
 const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
 const FLAG_CLOSED: u32 = 1 << 7;
+const FLAG_NO_LINGER: u32 = 1 << 8;
 
 /// One of the two directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -807,7 +808,7 @@ impl Socket {
         match linger {
             None => self.finish_early(),
             Some(time) if time.is_zero() => system::set_abortive(self.fd()),
-            Some(_) if self.is_non_blocking() => self.finish_early(),
+            Some(_) if self.is_non_blocking() || self.has(FLAG_NO_LINGER) => self.finish_early(),
             Some(time) => self.linger(Instant::now() + time),
         }
     }
@@ -829,15 +830,23 @@ impl Socket {
             }
             // Nothing tells when the last byte is acknowledged, so look again soon.
             const STEP: std::time::Duration = std::time::Duration::from_millis(1);
-            super::wait::sleep_until(Some((Instant::now() + STEP).min(until)), false);
+            super::wait::sleep_until(Some((Instant::now() + STEP).min(until)), true);
         }
     }
 
-    /// Bytes (and a FIN) not yet acknowledged by the peer.
+    /// Bytes (and a FIN) not yet acknowledged by the peer; none once the connection is gone.
     fn unsent(&self) -> usize {
+        if system::tcp_is_closed(self.fd()) {
+            return 0;
+        }
         system::ioctl_read(self.fd(), libc::TIOCOUTQ)
             .unwrap_or(0)
             .max(0) as usize
+    }
+
+    /// Closing it will not wait for anything: the last WSACleanup.
+    pub fn forget_linger(&self) {
+        self.set_flag(FLAG_NO_LINGER, true);
     }
 
     // ---- options ----

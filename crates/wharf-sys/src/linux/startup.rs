@@ -13,7 +13,6 @@ static CHANGING: Lock<()> = Lock::new(());
 pub fn start_up() {
     let _changing = CHANGING.lock();
     STARTED.fetch_add(1, AcqRel);
-    mark_children();
     static SERVE: std::sync::Once = std::sync::Once::new();
     SERVE.call_once(super::observe::serve_counts);
 }
@@ -23,12 +22,17 @@ pub fn start_up() {
 /// # Errors
 /// `NOT_INITIALISED`.
 pub fn clean_up() -> Result<(), Status> {
-    check()?;
     let _changing = CHANGING.lock();
+    check()?;
     if STARTED.fetch_sub(1, AcqRel) == 1 {
         handle::close_sockets();
     }
     Ok(())
+}
+
+/// Whether this is the child of a fork: everything the library knows belongs to the parent.
+pub fn is_child() -> bool {
+    FORKED.load(Relaxed)
 }
 
 /// Whether winsock calls may be made.
@@ -36,7 +40,7 @@ pub fn clean_up() -> Result<(), Status> {
 /// # Errors
 /// `NOT_INITIALISED` before WSAStartup, and in the child of a fork.
 pub fn check() -> Result<(), Status> {
-    if STARTED.load(Acquire) == 0 || FORKED.load(Relaxed) {
+    if STARTED.load(Acquire) == 0 || is_child() {
         Err(Status::NOT_INITIALISED)
     } else {
         Ok(())
@@ -44,7 +48,7 @@ pub fn check() -> Result<(), Status> {
 }
 
 /// After a fork the child shares the parent's sets but has none of its threads: there the library is switched off.
-fn mark_children() {
+pub fn mark_children() {
     extern "C" fn in_child() {
         FORKED.store(true, Relaxed);
     }

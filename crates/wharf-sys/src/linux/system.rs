@@ -193,6 +193,24 @@ pub fn ioctl_read(fd: RawFd, request: libc::Ioctl) -> Result<i32> {
     Ok(value)
 }
 
+/// Whether a TCP connection is gone: reset, or ended on both sides with everything acknowledged.
+pub fn tcp_is_closed(fd: RawFd) -> bool {
+    const TCP_CLOSE: u8 = 7; // <linux/tcp_states.h>
+    let mut state = 0u8; // the first field of struct tcp_info
+    let mut length = size_of::<u8>() as libc::socklen_t;
+    // SAFETY: `state` is valid for `length` bytes; the kernel writes no more.
+    let result = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut state).cast(),
+            &mut length,
+        )
+    };
+    result == 0 && state == TCP_CLOSE
+}
+
 /// Makes the number of `target` name the open file of `source`.
 pub fn replace_descriptor(source: &OwnedFd, target: RawFd) -> Result<()> {
     // SAFETY: no pointers; `target` stays open, only what it refers to changes.

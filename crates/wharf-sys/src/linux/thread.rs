@@ -7,7 +7,7 @@
 use core::ffi::c_void;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, LazyLock, Weak};
 
 use windows_sys::Win32::Foundation::STILL_ACTIVE;
@@ -18,6 +18,7 @@ use super::escape::{self, StartRoutine};
 use super::lock::Lock;
 use super::parker::Parker;
 use super::port::Port;
+use super::startup;
 use super::system;
 use super::wait::Waitable;
 
@@ -30,10 +31,12 @@ pub struct Thread {
     pub parker: Parker,
     /// Signalled when it has ended.
     pub ended: Waitable,
+    serial: u64,   // never used again, unlike `id`
     id: AtomicU32, // 0 until a created thread has started
     exit_code: AtomicU32,
     apcs: Lock<Apcs>,
     apc_count: AtomicUsize, // of `apcs`, so that looking takes no lock
+    refused: AtomicBool,    // it could not be given a handle: it must not run
     suspended: AtomicU32,   // suspend count of a thread created suspended
     waiting: AtomicBool,    // asleep in a wait of the library: for tests
 }
@@ -65,6 +68,8 @@ impl Drop for AtExit {
     }
 }
 
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
 static THREADS: LazyLock<Lock<HashMap<u32, Weak<Thread>>>> = LazyLock::new(Default::default);
 
 fn with<R>(use_local: impl FnOnce(&Local) -> R) -> R {
@@ -78,6 +83,7 @@ fn with<R>(use_local: impl FnOnce(&Local) -> R) -> R {
 
 /// Makes the calling thread known as `thread`.
 fn begin(thread: Arc<Thread>) -> *const Local {
+    startup::mark_children();
     let id = system::thread_id();
     thread.id.store(id, Release);
     THREADS.lock().insert(id, Arc::downgrade(&thread));
@@ -96,14 +102,14 @@ fn begin(thread: Arc<Thread>) -> *const Local {
 /// Ends the calling thread for the library: cancels what must not outlive it, leaves its port, discards APCs.
 fn end(code: u32) {
     let local = LOCAL.get();
-    if local.is_null() {
-        return;
+    if local.is_null() || startup::is_child() {
+        return; // in the child of a fork everything belongs to the parent
     }
     {
         // SAFETY: as in `with`; it is freed only below.
         let local = unsafe { &*local };
         if local.issued.get() {
-            completion::thread_exits(local.thread.id());
+            completion::thread_exits(local.thread.serial);
         }
         disassociate(local);
         THREADS.lock().remove(&local.thread.id());
@@ -122,6 +128,11 @@ pub fn current() -> Arc<Thread> {
 /// The calling thread's identifier.
 pub fn current_id() -> u32 {
     with(|local| local.thread.id())
+}
+
+/// The calling thread's serial number.
+pub fn current_serial() -> u64 {
+    with(|local| local.thread.serial)
 }
 
 /// Notes that the calling thread leaves an operation pending, which its end may have to cancel.
@@ -184,6 +195,7 @@ impl Thread {
         Arc::new(Thread {
             parker: Parker::default(),
             ended: Waitable::new(true, false),
+            serial: SERIAL.fetch_add(1, Relaxed),
             id: AtomicU32::new(0),
             exit_code: AtomicU32::new(STILL_ACTIVE as u32),
             apcs: Lock::new(Apcs {
@@ -191,6 +203,7 @@ impl Thread {
                 open: true,
             }),
             apc_count: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             suspended: AtomicU32::new(suspended),
             waiting: AtomicBool::new(false),
         })
@@ -273,6 +286,13 @@ impl Thread {
         before
     }
 
+    /// Ends a thread that has not run yet.
+    pub fn refuse(&self) {
+        self.refused.store(true, Release);
+        self.suspended.store(1, Release);
+        self.resume();
+    }
+
     fn until_resumed(&self) {
         while self.suspended.load(Acquire) > 0 {
             self.parker.park(None);
@@ -290,9 +310,10 @@ pub fn exit_unknown(code: u32) {
     end(code);
 }
 
-/// Starts a thread that runs `start(argument)` and ends with the exit code that returns.
+/// Starts a thread that will run `start(argument)` and end with the exit code that returns. It is suspended: once, or
+/// twice if the program wants it so.
 ///
-/// `stack_size` in bytes, 0 for the default of 1 MiB. `None` if the system has no room for another thread.
+/// `stack_size` in bytes. `None` if the system has no room for another thread.
 ///
 /// # Safety
 /// As for calling `start(argument)` on another thread.
@@ -305,13 +326,16 @@ pub unsafe fn create(
     // What is asked for is what is committed at first; the reserve is never below the default.
     const RESERVE: usize = 1 << 20;
     let stack_size = stack_size.max(RESERVE);
-    let thread = Thread::new(u32::from(suspended));
+    let thread = Thread::new(1 + u32::from(suspended));
     let (child, creator, argument) = (thread.clone(), current(), argument as usize);
     let run = move || {
         begin(child.clone());
         creator.parker.unpark(); // it waits for the identifier
         drop(creator);
         child.until_resumed();
+        if child.refused.load(Acquire) {
+            return end(0);
+        }
         child.run_apcs(); // those queued before it ran
         // SAFETY: the caller of `create` answers for the routine.
         end(unsafe { escape::run(start, argument as *mut c_void) });

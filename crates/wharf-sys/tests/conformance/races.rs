@@ -387,6 +387,40 @@ fn close_behind_a_send() {
     }
 }
 
+/// A thread sends while another ends the stream: sends are accepted until they are WSAESHUTDOWN, the peer gets
+/// all that succeeded and then the end, and the other direction goes on.
+/// Source: shutdown, SD_SEND; WSASend, WSAESHUTDOWN.
+#[test]
+fn shutdown_against_sends() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    for round in 0..ROUNDS {
+        let Pair { client, server } = listener.pair();
+        let raw = *server;
+        let send_until_refused = move || {
+            let mut accepted = Vec::new();
+            loop {
+                let request = Request::from_data(b"x");
+                match raw.send_request(&request) {
+                    Ok(_) => accepted.push(request),
+                    Err(error) => return (accepted, error),
+                }
+            }
+        };
+        let ((accepted, error), shut) = together(send_until_refused, move || raw.shutdown(SD_SEND));
+        assert_eq!((error, shut), (WSAESHUTDOWN, Ok(())), "round {round}");
+        let mut sent = 0;
+        for request in &accepted {
+            request.until_finished();
+            sent += request.internal_high();
+        }
+        assert_eq!(client.recv_exact(sent).len(), sent);
+        assert_eq!(client.recv(&mut [0; 1]), Ok(0), "round {round}");
+        client.send_all(b"y");
+        assert_eq!(server.recv_some(1), Ok(b"y".to_vec()), "round {round}");
+    }
+}
+
 // --- Ports -----------------------------------------------------------------------------------------
 
 /// A socket joins a port while its receive completes: the request is final either way, and has a packet at
@@ -682,6 +716,17 @@ impl End {
         transferred(&self.receives)
     }
 
+    /// What has not been received yet, up to the end of the stream.
+    fn rest(&self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        loop {
+            match self.raw.recv_some(1 << 16).expect("recv") {
+                some if some.is_empty() => return rest,
+                some => rest.extend(some),
+            }
+        }
+    }
+
     /// What left from here, in posting order of the sends.
     fn left(&self) -> Vec<u8> {
         transferred(&self.sends)
@@ -751,12 +796,7 @@ fn cancel_the_rest(ends: &[Arc<End>]) {
 fn assert_in_order(from: &End, to: &End, both_open: bool) {
     let (left, mut arrived) = (from.left(), to.arrived());
     if both_open {
-        while let Ok(some) = to.raw.recv_some(1 << 16) {
-            if some.is_empty() {
-                break;
-            }
-            arrived.extend(some);
-        }
+        arrived.extend(to.rest());
     }
     assert!(
         left.starts_with(&arrived),

@@ -3,6 +3,7 @@
 use windows_sys::Win32::Foundation::{DUPLICATE_CLOSE_SOURCE, HANDLE};
 use windows_sys::core::BOOL;
 
+use crate::platform::object::Object;
 use crate::platform::status::Status;
 use crate::platform::{handle, last_error};
 
@@ -33,7 +34,7 @@ pub unsafe extern "system" fn DuplicateHandle(
 ) -> BOOL {
     let duplicate = || {
         for process in [hsourceprocesshandle, htargetprocesshandle] {
-            if process != handle::CURRENT_PROCESS {
+            if !matches!(handle::object(process)?, Object::Process) {
                 return Err(Status::INVALID_HANDLE);
             }
         }

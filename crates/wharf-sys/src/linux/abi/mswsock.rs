@@ -196,6 +196,7 @@ pub fn control(
     output: &mut [u8],
     how: Option<How>,
 ) -> Result<Controlled, Status> {
+    let how = how.filter(|_| socket.is_overlapped()); // else the call is synchronous
     if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
         return extension(socket, input, output, how);
     }
@@ -265,7 +266,7 @@ fn write_out(output: &mut [u8], bytes: &[u8]) -> Result<usize, Refusal> {
 }
 
 fn set_pending(how: Option<How>) {
-    if let Some(How::Overlapped(overlapped, _)) = how {
+    if let Some(How::Overlapped(overlapped, ..)) = how {
         overlapped.set_pending();
     }
 }

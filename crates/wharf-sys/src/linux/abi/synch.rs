@@ -47,14 +47,12 @@ pub unsafe extern "system" fn CreateEventA(
 ) -> HANDLE {
     let name = (!lpname.is_null()).then(|| {
         // SAFETY: not null, so a string by the caller's promise.
-        unsafe { std::ffi::CStr::from_ptr(lpname.cast()) }
-            .to_string_lossy()
-            .into_owned()
+        units_of(unsafe { std::ffi::CStr::from_ptr(lpname.cast()) }.to_bytes())
     });
     create_event(bmanualreset, binitialstate, name)
 }
 
-fn create_event(manual_reset: BOOL, signalled: BOOL, name: Option<String>) -> HANDLE {
+fn create_event(manual_reset: BOOL, signalled: BOOL, name: Option<Vec<u16>>) -> HANDLE {
     let (manual_reset, signalled) = (manual_reset != FALSE, signalled != FALSE);
     let Some(name) = name else {
         let event = Event::new(manual_reset, signalled);
@@ -65,9 +63,17 @@ fn create_event(manual_reset: BOOL, signalled: BOOL, name: Option<String>) -> HA
     last_error::win32_value(handle::open(Object::Event(event)), std::ptr::null_mut())
 }
 
+/// A name in 8-bit units: UTF-8, or else byte for byte, so that different names stay different.
+fn units_of(bytes: &[u8]) -> Vec<u16> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.encode_utf16().collect(),
+        Err(_) => bytes.iter().map(|&byte| u16::from(byte)).collect(),
+    }
+}
+
 /// # Safety
 /// `text` is null or zero-terminated.
-unsafe fn wide_text(text: PCWSTR) -> Option<String> {
+unsafe fn wide_text(text: PCWSTR) -> Option<Vec<u16>> {
     if text.is_null() {
         return None;
     }
@@ -77,7 +83,7 @@ unsafe fn wide_text(text: PCWSTR) -> Option<String> {
     });
     // SAFETY: so many units before the terminating zero.
     let units = unsafe { std::slice::from_raw_parts(text, length.count()) };
-    Some(String::from_utf16_lossy(units))
+    Some(units.to_vec())
 }
 
 /// Signals an event.
@@ -200,11 +206,12 @@ pub unsafe fn wait_for_many(
         .iter()
         .map(|&handle| real_waitable(handle))
         .collect::<Result<Vec<_>, _>>()?;
+    let same = |one: &Object, other: &Object| match (one.waitable(), other.waitable()) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        _ => false,
+    };
     let repeated = || {
-        handles
-            .iter()
-            .enumerate()
-            .any(|(index, handle)| handles[..index].contains(handle))
+        (1..objects.len()).any(|last| objects[..last].iter().any(|one| same(one, &objects[last])))
     };
     if all && repeated() {
         return Err(Status::INVALID_PARAMETER);

@@ -58,10 +58,10 @@ unsafe fn create(
     // SAFETY: the caller's promise.
     let thread = unsafe { thread::create(stack_size, suspended, start, argument) }
         .ok_or(Status::NO_MEMORY)?;
-    let id = thread.id();
-    let handle = handle::open(Object::Thread(thread))?;
+    let handle = handle::open(Object::Thread(thread.clone())).inspect_err(|_| thread.refuse())?;
     // SAFETY: the caller's promise.
-    unsafe { store(thread_id, id) };
+    unsafe { store(thread_id, thread.id()) };
+    thread.resume(); // it finds its identifier where it is to be
     Ok(handle)
 }
 

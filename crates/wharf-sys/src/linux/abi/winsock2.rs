@@ -1,6 +1,7 @@
 //! winsock2.h and ws2tcpip.h: sockets.
 
 use std::cell::Cell;
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_EVENT};
@@ -11,7 +12,7 @@ use windows_sys::core::{BOOL, PCSTR, PSTR};
 use super::ioapi::{status_of, wait_for_operation};
 use super::{mswsock, store, synch};
 use crate::platform::address::{Address, Family};
-use crate::platform::completion::{How, Overlapped, Started};
+use crate::platform::completion::{DoneOut, How, Overlapped, Started};
 use crate::platform::object::{Event, Object};
 use crate::platform::operation::Buffers;
 use crate::platform::option::{self, SetEffect};
@@ -408,25 +409,33 @@ unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status>
 }
 
 /// # Safety
-/// `overlapped` is null or stays valid until the operation has been reported.
+/// `overlapped` is null or stays valid until the operation has been reported; `out` is as it promises.
 unsafe fn how(
     overlapped: *mut OVERLAPPED,
     routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+    out: DoneOut,
 ) -> Option<How> {
+    if overlapped.is_null() {
+        return None;
+    }
     // SAFETY: the caller's promise.
-    (!overlapped.is_null())
-        .then(|| How::Overlapped(unsafe { Overlapped::new(overlapped) }, routine))
+    let overlapped = unsafe { Overlapped::new(overlapped) };
+    overlapped.set_pending(); // which it stays if the call is refused
+    Some(How::Overlapped(overlapped, routine, out))
 }
 
-/// The result of an overlapped call: 0 with the byte count stored, or `SOCKET_ERROR`.
+/// The result of WSARecv or WSASend. An overlapped one that is done at once has stored its count by now: the program
+/// may have been told, and the variable gone with it.
 ///
 /// # Safety
-/// `transferred` is null or valid for writes.
-unsafe fn report(started: Result<Started, Status>, transferred: *mut u32) -> i32 {
+/// Without an OVERLAPPED, `transferred` is null or valid for writes.
+unsafe fn report(started: Result<Started, Status>, how: Option<How>, transferred: *mut u32) -> i32 {
     let result = match started {
         Ok(Started::Done(bytes)) => {
-            // SAFETY: the caller's promise.
-            unsafe { store(transferred, bytes as u32) };
+            if how.is_none() {
+                // SAFETY: the caller's promise.
+                unsafe { store(transferred, bytes as u32) };
+            }
             Ok(())
         }
         Ok(Started::Pending) => Err(Status::IO_PENDING),
@@ -453,10 +462,15 @@ pub unsafe extern "system" fn WSARecv(
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    let how = unsafe {
+        how(
+            lpoverlapped,
+            lpcompletionroutine,
+            DoneOut::new(lpnumberofbytesrecvd, lpflags),
+        )
+    };
     let receive = || {
         let socket = find(s)?;
-        set_pending(how);
         if lpflags.is_null() || (how.is_none() && lpnumberofbytesrecvd.is_null()) {
             return Err(Status::FAULT);
         }
@@ -464,14 +478,14 @@ pub unsafe extern "system" fn WSARecv(
         let buffers = unsafe { capture(lpbuffers, dwbuffercount) }?;
         // SAFETY: the caller's promise.
         let started = socket.receive(buffers, unsafe { lpflags.read_unaligned() }, how)?;
-        if matches!(started, Started::Done(_)) {
+        if how.is_none() {
             // SAFETY: the caller's promise. Streams report no flags.
             unsafe { lpflags.write_unaligned(0) };
         }
         Ok(started)
     };
     // SAFETY: the caller's promise.
-    unsafe { report(receive(), lpnumberofbytesrecvd) }
+    unsafe { report(receive(), how, lpnumberofbytesrecvd) }
 }
 
 /// Sends, synchronously or overlapped.
@@ -492,10 +506,15 @@ pub unsafe extern "system" fn WSASend(
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    let how = unsafe {
+        how(
+            lpoverlapped,
+            lpcompletionroutine,
+            DoneOut::new(lpnumberofbytessent, null_mut()),
+        )
+    };
     let send = || {
         let socket = find(s)?;
-        set_pending(how);
         if how.is_none() && lpnumberofbytessent.is_null() {
             return Err(Status::FAULT);
         }
@@ -504,14 +523,7 @@ pub unsafe extern "system" fn WSASend(
         socket.send(buffers, dwflags, how)
     };
     // SAFETY: the caller's promise.
-    unsafe { report(send(), lpnumberofbytessent) }
-}
-
-/// A refusal leaves Internal at STATUS_PENDING.
-fn set_pending(how: Option<How>) {
-    if let Some(How::Overlapped(overlapped, _)) = how {
-        overlapped.set_pending();
-    }
+    unsafe { report(send(), how, lpnumberofbytessent) }
 }
 
 /// Receives, as the blocking mode says. Returns the count of bytes, 0 at the end of the stream.
@@ -719,9 +731,13 @@ pub unsafe extern "system" fn WSAIoctl(
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let how = unsafe { how(lpoverlapped, lpcompletionroutine) };
+    let input = unsafe { Input::read(lpvinbuffer.cast(), cbinbuffer) };
     // SAFETY: the caller's promise.
-    let input = unsafe { slice(lpvinbuffer.cast(), cbinbuffer) };
+    let overlapped = (!lpoverlapped.is_null()).then(|| unsafe { Overlapped::new(lpoverlapped) });
+    // SAFETY: nulls are allowed.
+    let nowhere = unsafe { DoneOut::new(null_mut(), null_mut()) };
+    let how =
+        overlapped.map(|overlapped| How::Overlapped(overlapped, lpcompletionroutine, nowhere));
     // SAFETY: the caller's promise.
     let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
     let mut control = || {
@@ -729,7 +745,7 @@ pub unsafe extern "system" fn WSAIoctl(
         if lpcbbytesreturned.is_null() {
             return Err(Status::FAULT);
         }
-        mswsock::control(&socket, s, dwiocontrolcode, input, output, how)
+        mswsock::control(&socket, s, dwiocontrolcode, input.bytes(), output, how)
     };
     let result = match control() {
         Ok(mswsock::Controlled::Done(returned)) => {
@@ -748,14 +764,30 @@ pub unsafe extern "system" fn WSAIoctl(
     last_error::winsock_result(result)
 }
 
-/// # Safety
-/// `base` is null or valid for reads of `length` bytes.
-unsafe fn slice<'a>(base: *const u8, length: u32) -> &'a [u8] {
-    // SAFETY: the caller's promise.
-    if base.is_null() {
-        &[]
-    } else {
-        unsafe { std::slice::from_raw_parts(base, length as usize) }
+/// The input of a control code, copied: a program may pass the same buffer for the output.
+struct Input {
+    bytes: [u8; 64], // more than any code reads
+    length: usize,
+}
+
+impl Input {
+    /// # Safety
+    /// `base` is null or valid for reads of `length` bytes.
+    unsafe fn read(base: *const u8, length: u32) -> Input {
+        let mut input = Input {
+            bytes: [0; 64],
+            length: 0,
+        };
+        if !base.is_null() {
+            input.length = (length as usize).min(input.bytes.len());
+            // SAFETY: the caller's promise.
+            unsafe { base.copy_to_nonoverlapping(input.bytes.as_mut_ptr(), input.length) };
+        }
+        input
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -1060,10 +1092,12 @@ pub unsafe extern "system" fn inet_ntop(
     };
     if !paddr.is_null() && !pstringbuf.is_null() {
         // SAFETY: the caller's promise.
-        let octets = unsafe { std::slice::from_raw_parts(paddr.cast(), text::octets_len(family)) };
+        let octets: Vec<u8> =
+            unsafe { std::slice::from_raw_parts(paddr.cast::<u8>(), text::octets_len(family)) }
+                .to_vec();
         // SAFETY: the caller's promise; no address needs more than 128 bytes.
         let out = unsafe { std::slice::from_raw_parts_mut(pstringbuf, stringbufsize.min(128)) };
-        if text::inet_ntop(family, octets, out).is_some() {
+        if text::inet_ntop(family, &octets, out).is_some() {
             return pstringbuf;
         }
     }
