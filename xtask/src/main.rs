@@ -5,6 +5,7 @@
 mod abuse;
 mod echo_client;
 mod echo_server;
+mod functions;
 mod headers;
 mod transcript;
 
@@ -24,6 +25,8 @@ struct Arguments {
 enum Task {
     /// Write the generated C headers, and the sources that check them
     Headers,
+    /// Write docs/functions.md
+    Functions(functions::Options),
     /// Play one fixed conversation against an echo server and log it
     Transcript(transcript::Options),
     /// Mistreat an echo server and check that nothing is left behind
@@ -36,6 +39,7 @@ enum Task {
 fn main() -> ExitCode {
     let holds = match Arguments::parse().task {
         Task::Headers => headers::write().map(|()| true).map_err(Into::into),
+        Task::Functions(options) => functions::run(&options),
         Task::Transcript(options) => transcript::run(&options),
         Task::Abuse(options) => abuse::run(&options),
         Task::AbuseClients(options) => abuse::run_clients(&options),

@@ -216,7 +216,7 @@ impl Socket {
         if state.phase != Phase::Connected {
             return Err(Status::NOT_CONNECTED);
         }
-        if state.context != Context::AcceptPending {
+        if state.context == Context::ConnectPending {
             return Err(Status::INVALID);
         }
         let own = state.options.clone();

@@ -566,12 +566,14 @@ pub fn wait_for(
     let thread = outcome.thread.clone();
     let mut fruitless = false;
     loop {
+        if std::mem::take(&mut fruitless) {
+            // What the descriptor is ready for is not what the queue waits for: do not spin on it. Everything is looked
+            // at again after this: it may have used up a notification.
+            let _blocked = thread::block();
+            thread.parker.park(Some(Instant::now() + BREATH));
+        }
         if let Some(finished) = outcome.take() {
             return finished;
-        }
-        if fruitless {
-            // What the descriptor is ready for is not what the queue waits for: do not spin on it.
-            thread.parker.park(Some(Instant::now() + BREATH));
         }
         if thread.has_apcs() {
             thread.run_apcs();
@@ -590,7 +592,7 @@ pub fn wait_for(
 /// How long a wait looks away from a descriptor that is ready to no avail.
 pub const BREATH: Duration = Duration::from_millis(1);
 
-/// Sleeps beside the socket until something happens to it, and attempts its queue; whether there was something.
+/// Sleeps beside the socket until something happens to it, and attempts its queue; whether that was in vain.
 fn poll_and_drive(
     socket: &Arc<Socket>,
     side: Side,
@@ -623,8 +625,9 @@ fn poll_and_drive(
         direction.edge(false);
         direction.claim()
     };
+    let progress = socket.progress();
     drive(socket, side, claimed, None, &mut Sink::new());
-    true
+    socket.progress() == progress
 }
 
 /// The request is under attempt by another thread, which finishes it without blocking.

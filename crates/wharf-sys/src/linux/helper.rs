@@ -40,10 +40,15 @@ static PORTS: Lock<Ports> = Lock::new(Vec::new()); // by name
 static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
 
 /// A new port, to be looked after if need be.
-pub fn look_after(port: &Arc<Port>) {
+///
+/// # Errors
+/// `INSUFFICIENT_RESOURCES`: what the helper needs is had now or not at all, since it is needed when things are short.
+pub fn look_after(port: &Arc<Port>) -> Result<(), Status> {
+    default_set()?;
     let mut ports = PORTS.lock();
     ports.retain(|(_, port)| port.strong_count() > 0);
     ports.push((NEXT_NAME.fetch_add(1, Relaxed), Arc::downgrade(port)));
+    Ok(())
 }
 
 /// The default set, for sockets without a port. Starts the helper.

@@ -182,6 +182,7 @@ impl Transfer {
         self.done += received.bytes;
         let end = received.bytes == 0;
         if self.flags.wait_all && !self.buffers.is_empty() && !end {
+            socket.note_progress();
             return None;
         }
         if end || full || self.flags.peek || self.flags.urgent || socket.is_datagram() {
@@ -258,6 +259,9 @@ impl Transfer {
             }
             self.done += result as usize;
             self.buffers.advance(result as usize);
+            if !self.buffers.is_empty() {
+                socket.note_progress();
+            }
         }
         Attempt::done(self.done, true)
     }
@@ -267,14 +271,17 @@ impl Transfer {
             libc::EINTR => self.send(socket),
             libc::EAGAIN if self.flags.partial && self.done > 0 => Attempt::done(self.done, false),
             libc::EAGAIN => Attempt::Blocked,
-            _ => {
-                let status = socket.note_failure(Status::from_errno(errno));
-                Attempt::Finished {
-                    status,
-                    transferred: self.done,
-                    more: true,
-                }
-            }
+            // Its own shutdown came between the call and the attempt.
+            libc::EPIPE if socket.is_send_shut() => self.stopped(Status::PIPE_DISCONNECTED),
+            _ => self.stopped(socket.note_failure(Status::from_errno(errno))),
+        }
+    }
+
+    fn stopped(&self, status: Status) -> Attempt {
+        Attempt::Finished {
+            status,
+            transferred: self.done,
+            more: true,
         }
     }
 }

@@ -105,7 +105,7 @@ impl Options {
         (switch != 0).then(|| Duration::from_secs(u64::from(seconds)))
     }
 
-    /// How long a blocking receive or accept waits; `None`: for ever.
+    /// How long a blocking receive waits; `None`: for ever.
     pub fn receive_timeout(&self) -> Option<Duration> {
         self.timeout(Setting::ReceiveTimeout)
     }

@@ -68,7 +68,7 @@ impl Port {
             state: Lock::new(Dispatch::new(limit)),
             turns: AtomicU64::new(0),
         });
-        helper::look_after(&port);
+        helper::look_after(&port)?;
         let _ = batch::availability(); // probed here, once, rather than in the middle of a harvest
         Ok(port)
     }

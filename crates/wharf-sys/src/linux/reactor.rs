@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::slab::{Key, Slab};
 use super::socket::Socket;
+use super::startup;
 use super::system;
 
 /// Sockets that are in some set.
@@ -88,6 +89,7 @@ impl Set {
     /// # Errors
     /// Those of epoll_create and eventfd: no descriptors, no memory.
     pub fn new() -> Result<Set> {
+        startup::mark_children(); // from here on there is something that a child must not share
         let (epoll, eventfd) = (system::epoll()?, system::eventfd()?);
         // Edge-triggered and never read: each write is one edge for one sleeper.
         let events = (libc::EPOLLIN | libc::EPOLLET) as u32;

@@ -139,6 +139,13 @@ pub fn select(
     );
     let (mut interrupted, mut fruitless) = (false, false);
     loop {
+        if std::mem::take(&mut fruitless) {
+            // Ready for poll, but not as Windows sees it: do not spin on it.
+            let _blocked = thread::block();
+            thread
+                .parker
+                .park(Some(Instant::now() + completion::BREATH));
+        }
         let ready = ready_of(&members)?;
         if ready.iter().any(|set| !set.is_empty())
             || has_passed(deadline) && (interrupted || !thread.has_apcs())
@@ -149,12 +156,6 @@ pub fn select(
             thread.run_apcs();
             interrupted = true;
             continue;
-        }
-        if fruitless {
-            // Ready for poll, but not as Windows sees it: do not spin on it.
-            thread
-                .parker
-                .park(Some(Instant::now() + completion::BREATH));
         }
         fruitless = watching.sleep(&members, deadline);
     }

@@ -23,6 +23,7 @@ use super::option::{self, Kind, Options, SetEffect, Target};
 use super::port::Port;
 use super::reactor::{self, Edge};
 use super::slab::Key;
+use super::startup;
 use super::status::Status;
 use super::system;
 use super::thread::Thread;
@@ -46,6 +47,7 @@ pub struct Socket {
     association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
     watched: AtomicBool, // it is in an epoll set
     watch: Lock<Option<Key>>, // its name there
+    progress: AtomicU32, // attempts that moved bytes: tells a wait beside it whether it spins
     state: Lock<State>,
 }
 
@@ -208,6 +210,7 @@ impl Socket {
         flags: u32,
         state: State,
     ) -> Arc<Socket> {
+        startup::mark_children();
         LIVE.fetch_add(1, Relaxed);
         Arc::new(Socket {
             signalled: Waitable::new(true, false),
@@ -223,6 +226,7 @@ impl Socket {
             association: OnceLock::new(),
             watched: AtomicBool::new(false),
             watch: Lock::new(None),
+            progress: AtomicU32::new(0),
             state: Lock::new(state),
         })
     }
@@ -299,6 +303,11 @@ impl Socket {
         self.set_flag(FLAG_NON_BLOCKING, on);
     }
 
+    /// Its sending side was shut down.
+    pub fn is_send_shut(&self) -> bool {
+        self.has(FLAG_SEND_SHUT)
+    }
+
     /// A successful operation queues no packet if it is done within its call.
     pub fn skips_packet_on_success(&self) -> bool {
         self.has(FLAG_SKIP_PACKET)
@@ -317,6 +326,16 @@ impl Socket {
         if skip_event {
             self.set_flag(FLAG_SKIP_EVENT, true);
         }
+    }
+
+    /// An attempt moved bytes.
+    pub fn note_progress(&self) {
+        self.progress.fetch_add(1, Relaxed);
+    }
+
+    /// Changes whenever an attempt moved bytes.
+    pub fn progress(&self) -> u32 {
+        self.progress.load(Relaxed)
     }
 
     /// Reads may stop at an urgent mark, so a short one proves nothing.
@@ -771,7 +790,13 @@ impl Socket {
             .options
             .linger()
             .is_some_and(|time| !time.is_zero());
-        if lingers && self.is_non_blocking() && self.has(FLAG_CONNECTED) && self.unsent() > 0 {
+        let last_handle = self.handles.load(Acquire) == 1;
+        if lingers
+            && last_handle
+            && self.is_non_blocking()
+            && self.has(FLAG_CONNECTED)
+            && self.unsent() > 0
+        {
             return Err(Status::WOULD_BLOCK);
         }
         Ok(())

@@ -83,7 +83,6 @@ fn with<R>(use_local: impl FnOnce(&Local) -> R) -> R {
 
 /// Makes the calling thread known as `thread`.
 fn begin(thread: Arc<Thread>) -> *const Local {
-    startup::mark_children();
     let id = system::thread_id();
     thread.id.store(id, Release);
     THREADS.lock().insert(id, Arc::downgrade(&thread));

@@ -394,7 +394,7 @@ fn close_behind_a_send() {
 fn shutdown_against_sends() {
     let _watch = watch();
     let listener = Listener::new(Family::V4);
-    for round in 0..ROUNDS {
+    for round in 0..5 * ROUNDS {
         let Pair { client, server } = listener.pair();
         let raw = *server;
         let send_until_refused = move || {

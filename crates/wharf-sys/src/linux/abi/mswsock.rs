@@ -200,6 +200,12 @@ pub fn control(
     if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
         return extension(socket, input, output, how);
     }
+    if let Some(How::Overlapped(_, Some(_), _)) = how
+        && socket.association().is_some()
+    {
+        set_pending(how);
+        return Err(Status::INVALID); // before anything is changed
+    }
     let answer = match answer(socket, handle, code, input, output, how.is_some()) {
         Ok(returned) => returned,
         Err(Refusal::Now(status)) if how.is_some() => {

@@ -44,6 +44,7 @@ pub unsafe extern "system" fn WSAStartup(wversionrequested: u16, lpwsadata: *mut
     match version {
         None => WSAVERNOTSUPPORTED,
         Some(_) if lpwsadata.is_null() => WSAEFAULT,
+        Some(_) if startup::is_child() => WSASYSNOTREADY,
         Some(_) => {
             startup::start_up();
             0

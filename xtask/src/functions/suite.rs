@@ -1,0 +1,268 @@
+//! Which Windows functions each conformance test calls, as far as its source tells.
+//!
+//! The suite is read as tokens, not as types. `name(…)` calls a function of the same file, else of a file that it
+//! imports, else Windows'. `Type::name` means that type's function. `x.name(…)` is followed where only one method
+//! in sight has that name and that many parameters, and `self.name(…)` within its type. Who names a type drops it. Everything
+//! else is left out, so a test is rather not counted than wrongly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+
+use super::source::{Function, Mention, SourceFile};
+
+/// A method whose calls look like those of the standard library's channels: followed on `self` only.
+const AMBIGUOUS_METHOD: &str = "send";
+
+/// The tests that use each of Windows' functions.
+pub struct Suite(BTreeMap<String, Vec<Use>>);
+
+/// A test that uses a function.
+pub struct Use {
+    test: String,
+    cites: bool,
+    direct: bool,
+    /// How many of Windows' functions the test uses.
+    functions: usize,
+}
+
+impl Use {
+    /// `module::name`.
+    pub fn test(&self) -> &str {
+        &self.test
+    }
+
+    /// Orders the tests of a function: first those that give its page as their source, then those that call it
+    /// themselves, then those that call little else.
+    pub fn remoteness(&self) -> impl Ord + use<> {
+        (!self.cites, !self.direct, self.functions, self.test.clone())
+    }
+}
+
+impl Suite {
+    /// Reads the files of a directory; `functions` are Windows', each by the word that stands for its use.
+    pub fn read(directory: &Path, functions: BTreeMap<&str, &str>) -> Result<Suite> {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let module = path.file_stem().unwrap_or_default().display().to_string();
+            let file = SourceFile::parse(&fs::read_to_string(&path)?)
+                .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+            files.insert(module, file);
+        }
+        Ok(Suite::of(&Sources { files, functions }))
+    }
+
+    fn of(sources: &Sources) -> Suite {
+        let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
+        for place in sources.places() {
+            let test = sources.function(place);
+            if !test.is_test {
+                continue;
+            }
+            let reached = sources.reached_from(place);
+            let direct = sources.uses_of(place).windows;
+            for &function in &reached {
+                uses.entry(function.to_string()).or_default().push(Use {
+                    test: format!("{}::{}", place.module, test.name),
+                    cites: test.cites(function),
+                    direct: direct.contains(function),
+                    functions: reached.len(),
+                });
+            }
+        }
+        Suite(uses)
+    }
+
+    /// The tests that use a function.
+    pub fn uses(&self, function: &str) -> impl Iterator<Item = &Use> {
+        self.0.get(function).into_iter().flatten()
+    }
+}
+
+/// Where a function of the suite stands: the file's name and the function's number in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    module: &'a str,
+    index: usize,
+}
+
+/// What a function uses itself.
+#[derive(Default)]
+struct Uses<'a> {
+    /// Functions of Windows.
+    windows: BTreeSet<&'a str>,
+    /// Functions of the suite.
+    helpers: BTreeSet<Place<'a>>,
+}
+
+struct Sources<'a> {
+    files: BTreeMap<String, SourceFile>,
+    /// Windows' functions, by the word that stands for a use.
+    functions: BTreeMap<&'a str, &'a str>,
+}
+
+impl Sources<'_> {
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.files.keys().flat_map(|module| self.places_in(module))
+    }
+
+    fn places_in<'s>(&'s self, module: &'s str) -> impl Iterator<Item = Place<'s>> {
+        let count = self
+            .files
+            .get(module)
+            .map_or(0, |file| file.functions.len());
+        (0..count).map(move |index| Place { module, index })
+    }
+
+    fn function(&self, place: Place) -> &Function {
+        &self.files[place.module].functions[place.index]
+    }
+
+    /// Windows' functions that a function uses, itself or through others of the suite.
+    fn reached_from<'s>(&'s self, start: Place<'s>) -> BTreeSet<&'s str> {
+        let mut reached = BTreeSet::new();
+        let mut seen = BTreeSet::from([start]);
+        let mut open = vec![start];
+        while let Some(place) = open.pop() {
+            let uses = self.uses_of(place);
+            reached.extend(uses.windows);
+            open.extend(
+                uses.helpers
+                    .into_iter()
+                    .filter(|&helper| seen.insert(helper)),
+            );
+        }
+        reached
+    }
+
+    fn uses_of<'s>(&'s self, place: Place<'s>) -> Uses<'s> {
+        let mut uses = Uses::default();
+        for mention in &self.function(place).mentions {
+            uses.helpers.extend(self.destructor(place, mention));
+            match self.helper(place, mention) {
+                Some(helper) => drop(uses.helpers.insert(helper)),
+                None => uses.windows.extend(self.windows_function(mention)),
+            }
+        }
+        uses
+    }
+
+    /// The `drop` of a type that is named.
+    fn destructor<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Option<Place<'s>> {
+        let (Mention::Name { name: of, .. } | Mention::OfType { owner: of, .. }) = mention else {
+            return None;
+        };
+        self.only(from, |f| f.name == "drop" && f.owner.as_ref() == Some(of))
+    }
+
+    /// A lower-case name is a function only where it is called: it may be a variable as well.
+    fn windows_function(&self, mention: &Mention) -> Option<&str> {
+        let Mention::Name { name, called } = mention else {
+            return None;
+        };
+        let unmistakable = name.contains(|c: char| c.is_uppercase() || c == '_');
+        let function = self.functions.get(name.as_str())?;
+        (*called || unmistakable).then_some(function)
+    }
+
+    /// The suite's own function that is meant, if that is certain.
+    fn helper<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Option<Place<'s>> {
+        let owner = &self.function(from).owner;
+        match mention {
+            Mention::Name { called: false, .. } => None,
+            Mention::Name { name, .. } => self.only(from, |f| f.owner.is_none() && f.name == *name),
+            Mention::OfType { owner: of, name } => {
+                let of = if of == "Self" { owner.as_ref()? } else { of };
+                self.only(from, |f| f.owner.as_ref() == Some(of) && f.name == *name)
+            }
+            Mention::Method {
+                name,
+                on_self: true,
+                ..
+            } => self.only(from, |f| f.owner == *owner && f.name == *name),
+            Mention::Method { name, .. } if name == AMBIGUOUS_METHOD => None,
+            Mention::Method {
+                name, arguments, ..
+            } => self.only(from, |f| {
+                f.is_method && f.name == *name && f.parameters == *arguments
+            }),
+        }
+    }
+
+    /// The one function in the same file, or else in the imported ones, of which `is_meant` is true.
+    fn only<'s>(
+        &'s self,
+        from: Place<'s>,
+        is_meant: impl Fn(&Function) -> bool,
+    ) -> Option<Place<'s>> {
+        let is_meant = |place: &Place| is_meant(self.function(*place));
+        let mut here = self.places_in(from.module).filter(is_meant);
+        if let Some(found) = here.next() {
+            return here.next().is_none().then_some(found);
+        }
+        let imports = &self.files[from.module].imports;
+        let mut there = imports
+            .iter()
+            .flat_map(|module| self.places_in(module))
+            .filter(is_meant);
+        let found = there.next()?;
+        there.next().is_none().then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses(text: &str, function: &str) -> Vec<String> {
+        let helpers = "
+            pub fn wait(h: HANDLE) { unsafe { WaitForSingleObject(h, 0) }; }
+            impl Event { pub fn set(&self) { SetEvent(self.0); } pub fn twice(&self) { self.set(); self.set(); } }
+            impl Port { pub fn close(&self) { CloseHandle(self.0); } }
+            impl Socket { pub fn close(&self) { closesocket(self.0); } }";
+        let files = [("helpers", helpers), ("tests", text)]
+            .map(|(name, text)| (name.to_string(), SourceFile::parse(text).unwrap()));
+        let functions = [
+            "WaitForSingleObject",
+            "SetEvent",
+            "CloseHandle",
+            "closesocket",
+            "recv",
+        ];
+        let suite = Suite::of(&Sources {
+            files: files.into(),
+            functions: functions.map(|name| (name, name)).into(),
+        });
+        suite.uses(function).map(|used| used.test.clone()).collect()
+    }
+
+    #[test]
+    fn calls_count_inside_macros_and_through_helpers() {
+        let text =
+            "use crate::helpers::*; #[test] fn a() { assert_eq!(wait(h), 0); event.twice(); }";
+        assert_eq!(uses(text, "WaitForSingleObject"), ["tests::a"]);
+        assert_eq!(uses(text, "SetEvent"), ["tests::a"]);
+    }
+
+    #[test]
+    fn helpers_that_are_not_imported_are_somebody_elses() {
+        let text = "#[test] fn a() { wait(h); }";
+        assert_eq!(uses(text, "WaitForSingleObject"), [""; 0]);
+    }
+
+    #[test]
+    fn methods_that_several_types_have_are_not_followed() {
+        let text = "use crate::helpers::*; #[test] fn a() { it.close(); } #[test] fn b() { Port::close(&it); }";
+        assert_eq!(uses(text, "CloseHandle"), ["tests::b"]);
+        assert_eq!(uses(text, "closesocket"), [""; 0]);
+    }
+
+    #[test]
+    fn a_variable_is_no_call() {
+        let text = "#[test] fn a() { let recv = 1; use_it(recv); } #[test] fn b() { recv(s) }";
+        assert_eq!(uses(text, "recv"), ["tests::b"]);
+    }
+}
