@@ -105,7 +105,7 @@ impl Sources {
                 functions
                     .chain(RUN_TIME_FUNCTIONS)
                     .map(|name| (name, name))
-                    .chain(BY_POINTER)
+                    .chain(BY_POINTER.map(|(function, identifier)| (identifier, function)))
                     .collect(),
             )?,
         })
@@ -231,8 +231,8 @@ What `wharf-sys` offers to Rust and `libwharf` to C and C++. A name that libc ha
 `wharf_`, and the headers lead to it; where `wchar_t` has 32 bits, a W function leads to a symbol that ends in 32.
 
 The number counts the tests in `crates/wharf-sys/tests/conformance` that call the function, directly or through the
-suite's own helpers, as far as reading the sources tells; a call that only the types of a program could resolve is not
-counted. Named are the tests that are most about it.
+suite's own helpers, as far as the sources tell without types: a call that could mean several things is not counted.
+Named are the tests that are most about it.
 ";
 
 const TABLE_HEAD: &str = "\
@@ -303,7 +303,13 @@ fn macros_with_parameters(header: &str) -> impl Iterator<Item = &str> {
 /// The Interlocked functions, which a macro of the header makes for 32 and for 64 bits.
 fn interlocked(header: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for word in words(header).filter(|word| word.starts_with("Interlocked")) {
+    for word in words(header) {
+        let is_name = word
+            .strip_prefix("Interlocked")
+            .is_some_and(|rest| !rest.is_empty());
+        if !is_name {
+            continue;
+        }
         names.insert(word.to_string());
         if header.contains(&format!("{word}##suffix")) {
             names.insert(format!("{word}64"));

@@ -1,9 +1,9 @@
 //! Which Windows functions each conformance test calls, as far as its source tells.
 //!
 //! The suite is read as tokens, not as types. `name(…)` calls a function of the same file, else of a file that it
-//! imports, else Windows'. `Type::name` means that type's function. `x.name(…)` is followed where only one method
-//! in sight has that name and that many parameters, and `self.name(…)` within its type. Who names a type drops it. Everything
-//! else is left out, so a test is rather not counted than wrongly.
+//! imports, else Windows'. `Type::name` means that type's function, and who names a type drops it. `x.name(…)` may
+//! mean any method in sight with that name and that many parameters: what all of these use is used for certain, and
+//! the rest is left out, so that a test is rather not counted than wrongly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -63,7 +63,7 @@ impl Suite {
                 continue;
             }
             let reached = sources.reached_from(place);
-            let direct = sources.uses_of(place).windows;
+            let direct = sources.named_in(place);
             for &function in &reached {
                 uses.entry(function.to_string()).or_default().push(Use {
                     test: format!("{}::{}", place.module, test.name),
@@ -89,15 +89,6 @@ struct Place<'a> {
     index: usize,
 }
 
-/// What a function uses itself.
-#[derive(Default)]
-struct Uses<'a> {
-    /// Functions of Windows.
-    windows: BTreeSet<&'a str>,
-    /// Functions of the suite.
-    helpers: BTreeSet<Place<'a>>,
-}
-
 struct Sources<'a> {
     files: BTreeMap<String, SourceFile>,
     /// Windows' functions, by the word that stands for a use.
@@ -121,41 +112,46 @@ impl Sources<'_> {
         &self.files[place.module].functions[place.index]
     }
 
+    /// Windows' functions that a function calls itself.
+    fn named_in<'s>(&'s self, place: Place<'s>) -> BTreeSet<&'s str> {
+        let mentions = self.function(place).mentions.iter();
+        let windows = mentions.filter(|mention| self.helpers(place, mention).is_empty());
+        windows
+            .filter_map(|mention| self.windows_function(mention))
+            .collect()
+    }
+
     /// Windows' functions that a function uses, itself or through others of the suite.
-    fn reached_from<'s>(&'s self, start: Place<'s>) -> BTreeSet<&'s str> {
-        let mut reached = BTreeSet::new();
-        let mut seen = BTreeSet::from([start]);
-        let mut open = vec![start];
-        while let Some(place) = open.pop() {
-            let uses = self.uses_of(place);
-            reached.extend(uses.windows);
-            open.extend(
-                uses.helpers
-                    .into_iter()
-                    .filter(|&helper| seen.insert(helper)),
+    fn reached_from<'s>(&'s self, place: Place<'s>) -> BTreeSet<&'s str> {
+        self.reached(place, &mut Vec::new()).unwrap_or_default()
+    }
+
+    /// The same within `callers`; `None` for one of these, which adds nothing and rules out nothing.
+    fn reached<'s>(
+        &'s self,
+        place: Place<'s>,
+        callers: &mut Vec<Place<'s>>,
+    ) -> Option<BTreeSet<&'s str>> {
+        if callers.contains(&place) {
+            return None;
+        }
+        callers.push(place);
+        let mut reached = self.named_in(place);
+        for mention in &self.function(place).mentions {
+            let helpers = self.helpers(place, mention).into_iter();
+            let in_common = helpers
+                .filter_map(|helper| self.reached(helper, callers))
+                .reduce(|some, others| &some & &others);
+            reached.extend(in_common.unwrap_or_default());
+            let dropped = self.destructor(place, mention);
+            reached.extend(
+                dropped
+                    .and_then(|drop| self.reached(drop, callers))
+                    .unwrap_or_default(),
             );
         }
-        reached
-    }
-
-    fn uses_of<'s>(&'s self, place: Place<'s>) -> Uses<'s> {
-        let mut uses = Uses::default();
-        for mention in &self.function(place).mentions {
-            uses.helpers.extend(self.destructor(place, mention));
-            match self.helper(place, mention) {
-                Some(helper) => drop(uses.helpers.insert(helper)),
-                None => uses.windows.extend(self.windows_function(mention)),
-            }
-        }
-        uses
-    }
-
-    /// The `drop` of a type that is named.
-    fn destructor<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Option<Place<'s>> {
-        let (Mention::Name { name: of, .. } | Mention::OfType { owner: of, .. }) = mention else {
-            return None;
-        };
-        self.only(from, |f| f.name == "drop" && f.owner.as_ref() == Some(of))
+        callers.pop();
+        Some(reached)
     }
 
     /// A lower-case name is a function only where it is called: it may be a variable as well.
@@ -168,48 +164,64 @@ impl Sources<'_> {
         (*called || unmistakable).then_some(function)
     }
 
-    /// The suite's own function that is meant, if that is certain.
-    fn helper<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Option<Place<'s>> {
+    /// The suite's own functions that may be meant.
+    fn helpers<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Vec<Place<'s>> {
         let owner = &self.function(from).owner;
         match mention {
-            Mention::Name { called: false, .. } => None,
-            Mention::Name { name, .. } => self.only(from, |f| f.owner.is_none() && f.name == *name),
+            Mention::Name { called: false, .. } => Vec::new(),
+            Mention::Name { name, .. } => {
+                self.in_sight(from, |f| f.owner.is_none() && f.name == *name)
+            }
             Mention::OfType { owner: of, name } => {
-                let of = if of == "Self" { owner.as_ref()? } else { of };
-                self.only(from, |f| f.owner.as_ref() == Some(of) && f.name == *name)
+                let of = if of == "Self" {
+                    owner.as_ref()
+                } else {
+                    Some(of)
+                };
+                self.in_sight(from, |f| {
+                    f.owner.is_some() && f.owner.as_ref() == of && f.name == *name
+                })
             }
             Mention::Method {
                 name,
                 on_self: true,
                 ..
-            } => self.only(from, |f| f.owner == *owner && f.name == *name),
-            Mention::Method { name, .. } if name == AMBIGUOUS_METHOD => None,
+            } => self.in_sight(from, |f| f.owner == *owner && f.name == *name),
+            Mention::Method { name, .. } if name == AMBIGUOUS_METHOD => Vec::new(),
             Mention::Method {
                 name, arguments, ..
-            } => self.only(from, |f| {
+            } => self.in_sight(from, |f| {
                 f.is_method && f.name == *name && f.parameters == *arguments
             }),
         }
     }
 
-    /// The one function in the same file, or else in the imported ones, of which `is_meant` is true.
-    fn only<'s>(
+    /// The `drop` of a type that is named.
+    fn destructor<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Option<Place<'s>> {
+        let (Mention::Name { name: of, .. } | Mention::OfType { owner: of, .. }) = mention else {
+            return None;
+        };
+        let drops = self.in_sight(from, |f| f.name == "drop" && f.owner.as_ref() == Some(of));
+        drops.first().copied()
+    }
+
+    /// The functions in the same file, or else in the imported ones, of which `is_meant` is true.
+    fn in_sight<'s>(
         &'s self,
         from: Place<'s>,
         is_meant: impl Fn(&Function) -> bool,
-    ) -> Option<Place<'s>> {
+    ) -> Vec<Place<'s>> {
         let is_meant = |place: &Place| is_meant(self.function(*place));
-        let mut here = self.places_in(from.module).filter(is_meant);
-        if let Some(found) = here.next() {
-            return here.next().is_none().then_some(found);
+        let here: Vec<_> = self.places_in(from.module).filter(is_meant).collect();
+        if !here.is_empty() {
+            return here;
         }
         let imports = &self.files[from.module].imports;
-        let mut there = imports
+        imports
             .iter()
             .flat_map(|module| self.places_in(module))
-            .filter(is_meant);
-        let found = there.next()?;
-        there.next().is_none().then_some(found)
+            .filter(is_meant)
+            .collect()
     }
 }
 
@@ -221,8 +233,8 @@ mod tests {
         let helpers = "
             pub fn wait(h: HANDLE) { unsafe { WaitForSingleObject(h, 0) }; }
             impl Event { pub fn set(&self) { SetEvent(self.0); } pub fn twice(&self) { self.set(); self.set(); } }
-            impl Port { pub fn close(&self) { CloseHandle(self.0); } }
-            impl Socket { pub fn close(&self) { closesocket(self.0); } }";
+            impl Port { pub fn close(&self) { SetLastError(0); CloseHandle(self.0); } }
+            impl Socket { pub fn close(&self) { SetLastError(0); closesocket(self.0); } }";
         let files = [("helpers", helpers), ("tests", text)]
             .map(|(name, text)| (name.to_string(), SourceFile::parse(text).unwrap()));
         let functions = [
@@ -254,10 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn methods_that_several_types_have_are_not_followed() {
+    fn a_method_of_several_types_counts_for_what_all_use() {
         let text = "use crate::helpers::*; #[test] fn a() { it.close(); } #[test] fn b() { Port::close(&it); }";
         assert_eq!(uses(text, "CloseHandle"), ["tests::b"]);
         assert_eq!(uses(text, "closesocket"), [""; 0]);
+        assert_eq!(uses(text, "SetLastError"), ["tests::a", "tests::b"]);
     }
 
     #[test]

@@ -544,9 +544,8 @@ pub fn wait_for(
     operation: Operation,
     deadline: Deadline,
 ) -> Finished {
-    let urgent = matches!(&operation, Operation::Receive(transfer) if transfer.flags.urgent);
     let events = match side {
-        Side::Receive if urgent => libc::POLLPRI,
+        Side::Urgent => libc::POLLPRI,
         Side::Receive => libc::POLLIN,
         Side::Send => libc::POLLOUT,
     };
@@ -1047,8 +1046,10 @@ fn cancel_side(
 fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     let is_overlapped = |tag: Tag| ![0, SILENT].contains(&tag.overlapped);
     let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
-    let mut found = cancel_side(socket, Side::Receive, Status::CANCELLED, own);
-    found |= cancel_side(socket, Side::Send, Status::CANCELLED, own);
+    let mut found = false;
+    for side in Side::ALL {
+        found |= cancel_side(socket, side, Status::CANCELLED, own);
+    }
     let listener = Arc::as_ptr(socket) as usize;
     for acceptor in socket.moved_to() {
         let moved = |tag: Tag| tag.origin == listener && select(tag);
@@ -1092,7 +1093,7 @@ pub fn thread_exits(issuer: u64) {
         cancel_on(&socket, |tag| {
             tag.issuer == issuer && (!on_port || tag.has_event)
         });
-        for side in [Side::Receive, Side::Send] {
+        for side in Side::ALL {
             let left_behind = |tag: Tag| tag.issuer == issuer && tag.overlapped == 0;
             cancel_side(&socket, side, Status::CANCELLED, left_behind);
             while socket.direction(side).lock().is_attempting(left_behind) {
@@ -1104,8 +1105,8 @@ pub fn thread_exits(issuer: u64) {
 
 /// The socket is closed: everything pending on it ends with `status` (or what its kind calls for).
 pub fn close(socket: &Arc<Socket>, status: Status) {
-    let mut ended = socket.direction(Side::Receive).lock().close(status);
-    ended.extend(socket.direction(Side::Send).lock().close(status));
+    let close_side = |side: Side| socket.direction(side).lock().close(status);
+    let ended: Vec<_> = Side::ALL.into_iter().flat_map(close_side).collect();
     for request in ended {
         let status = request.closing_status(status);
         finish_cut_short(socket, request, status, &mut Sink::new());

@@ -44,7 +44,7 @@ impl Object {
 
     /// Another handle is to refer to the object; false if its last one was closed.
     pub fn opened(&self) -> bool {
-        let one_more = |count: usize| (count != CLOSED).then_some(count + 1);
+        let one_more = |count: usize| (count != CLOSED).then(|| count + 1);
         self.handles()
             .is_none_or(|handles| handles.fetch_update(AcqRel, Acquire, one_more).is_ok())
     }

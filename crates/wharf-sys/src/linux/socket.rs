@@ -42,6 +42,7 @@ pub struct Socket {
     overlapped: bool, // made with WSA_FLAG_OVERLAPPED
     receive: Lock<Direction<Box<Request>, Status>>,
     send: Lock<Direction<Box<Request>, Status>>,
+    urgent: Lock<Direction<Box<Request>, Status>>,
     flags: AtomicU32,                          // FLAG_*
     broken: AtomicI32, // the status of a connection that was reset or aborted; 0 while it lives
     association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
@@ -61,13 +62,20 @@ const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its 
 const FLAG_CLOSED: u32 = 1 << 7;
 const FLAG_NO_LINGER: u32 = 1 << 8;
 
-/// One of the two directions of a socket.
+/// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Receives and accepts.
     Receive,
     /// Sends and connects.
     Send,
+    /// Receives of urgent bytes: a channel of their own, which waits for nobody and lets nobody wait.
+    Urgent,
+}
+
+impl Side {
+    /// All of them.
+    pub const ALL: [Side; 3] = [Side::Receive, Side::Send, Side::Urgent];
 }
 
 /// What a socket is doing, and what is known about it.
@@ -221,6 +229,7 @@ impl Socket {
             overlapped,
             receive: Lock::new(Direction::default()),
             send: Lock::new(Direction::default()),
+            urgent: Lock::new(Direction::default()),
             flags: AtomicU32::new(flags),
             broken: AtomicI32::new(0),
             association: OnceLock::new(),
@@ -265,6 +274,7 @@ impl Socket {
         match side {
             Side::Receive => &self.receive,
             Side::Send => &self.send,
+            Side::Urgent => &self.urgent,
         }
     }
 
@@ -439,6 +449,10 @@ impl Socket {
         {
             sink.attempt_later(self, head);
         }
+        if edge.urgent || edge.receive_ended {
+            let head = self.claim(Side::Urgent, edge.receive_ended);
+            completion::drive(self, Side::Urgent, head, None, sink);
+        }
         if edge.writable {
             let head = self.claim(Side::Send, edge.send_ended);
             completion::drive(self, Side::Send, head, None, sink);
@@ -447,7 +461,7 @@ impl Socket {
 
     /// Attempts both queues again, edge or not.
     pub fn retry(self: &Arc<Self>) {
-        for side in [Side::Receive, Side::Send] {
+        for side in Side::ALL {
             completion::drive(self, side, self.claim(side, false), None, &mut Sink::new());
         }
     }
@@ -663,7 +677,8 @@ impl Socket {
                 partial: false,
             },
         );
-        completion::start(self, Side::Receive, Operation::Receive(transfer), how)
+        let side = if urgent { Side::Urgent } else { Side::Receive };
+        completion::start(self, side, Operation::Receive(transfer), how)
     }
 
     /// send and WSASend.
@@ -748,7 +763,7 @@ impl Socket {
         }
         let state = self.state();
         let limit = match side {
-            Side::Receive => state.options.receive_timeout(),
+            Side::Receive | Side::Urgent => state.options.receive_timeout(),
             Side::Send => state.options.send_timeout(),
         };
         How::Waiting(limit.map(|limit| Instant::now() + limit))

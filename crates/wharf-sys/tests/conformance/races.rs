@@ -421,6 +421,45 @@ fn shutdown_against_sends() {
     }
 }
 
+// --- Blocking calls --------------------------------------------------------------------------------
+
+/// APCs and data reach a blocking recv together, while receives without a port complete beside it: the
+/// APCs run, and the data ends the call.
+/// Source: "Alertable I/O"; recv.
+#[test]
+fn apc_against_data() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    let pair = listener.pair();
+    let beside = listener.pair();
+    let (server, client) = (*pair.server, *pair.client);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let reader = spawn(move || {
+        (0..ROUNDS)
+            .map(|_| server.recv_exact(1)[0])
+            .collect::<Vec<_>>()
+    });
+    for round in 0..ROUNDS {
+        let plain = Request::new(1);
+        assert_eq!(beside.server.receive(&plain), PENDING);
+        let (thread, counter) = (reader.handle().clone(), ran.clone());
+        let queue = move || {
+            queue_apc(thread.raw(), move || {
+                counter.fetch_add(1, SeqCst);
+            })
+        };
+        let send = move || client.send_all(&[round as u8]);
+        let (queued, ()) = together(queue, send);
+        assert!(queued != 0 || round == ROUNDS - 1, "round {round}");
+        beside.client.send_all(b"x");
+        plain.until_finished();
+    }
+    let expected: Vec<_> = (0..ROUNDS).map(|round| round as u8).collect();
+    assert_eq!(reader.join(), expected);
+    // What was queued when no recv had to wait any more never runs.
+    assert!(ran.load(SeqCst) <= ROUNDS);
+}
+
 // --- Ports -----------------------------------------------------------------------------------------
 
 /// A socket joins a port while its receive completes: the request is final either way, and has a packet at
