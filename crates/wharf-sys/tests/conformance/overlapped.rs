@@ -856,6 +856,7 @@ fn first_receive_after_a_reset_is_refused() {
         let pair = connected_pair(Family::V4);
         let port = port_of(*pair.server, KEY);
         pair.client.reset();
+        pair.server.until_readable();
         for _ in 0..3 {
             assert_eq!(pair.server.receive(&Request::new(4)), Err(WSAECONNRESET));
         }

@@ -340,6 +340,24 @@ impl Raw {
         until(&format!("{len} unread bytes"), || self.unread() == Ok(len));
     }
 
+    /// Waits until a receive would answer at once: data, the end or a reset has arrived.
+    pub fn until_readable(self) {
+        let no_wait = TIMEVAL {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        until("the socket is readable", || {
+            let mut set = FD_SET {
+                fd_count: 1,
+                ..FD_SET::default()
+            };
+            set.fd_array[0] = self.0;
+            // SAFETY: the set and the time-out live through the call.
+            let ready = unsafe { select(0, &mut set, ptr::null_mut(), ptr::null_mut(), &no_wait) };
+            ready == 1
+        });
+    }
+
     pub fn local_address(self) -> Result<SocketAddr, WSA_ERROR> {
         let mut address = Address::room();
         let mut len = address.len;
