@@ -30,7 +30,11 @@ pub struct Function {
 /// Something that may be a function.
 pub enum Mention {
     /// `name` or `module::name`.
-    Name { name: String, called: bool },
+    Name {
+        name: String,
+        called: bool,
+        module: Option<String>,
+    },
     /// `Owner::name`.
     OfType { owner: String, name: String },
     /// `x.name(…)`.
@@ -192,9 +196,10 @@ fn mention(name: &str, body: &[TokenTree], at: usize) -> Option<Mention> {
         Some(owner) if owner.starts_with(char::is_uppercase) => {
             Some(Mention::OfType { owner, name })
         }
-        _ => Some(Mention::Name {
+        module => Some(Mention::Name {
             name,
             called: arguments.is_some(),
+            module,
         }),
     }
 }

@@ -16,6 +16,9 @@ use super::source::{Function, Mention, SourceFile};
 /// A method whose calls look like those of the standard library's channels: followed on `self` only.
 const AMBIGUOUS_METHOD: &str = "send";
 
+/// The crate whose functions these are.
+const WINDOWS: &str = "wharf_sys";
+
 /// The tests that use each of Windows' functions.
 pub struct Suite(BTreeMap<String, Vec<Use>>);
 
@@ -57,12 +60,10 @@ impl Suite {
 
     fn of(sources: &Sources) -> Suite {
         let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
-        for place in sources.places() {
+        let mut explorer = Explorer::new(sources);
+        for place in sources.tests() {
             let test = sources.function(place);
-            if !test.is_test {
-                continue;
-            }
-            let reached = sources.reached_from(place);
+            let reached = explorer.reached(place).unwrap_or_default();
             let direct = sources.named_in(place);
             for &function in &reached {
                 uses.entry(function.to_string()).or_default().push(Use {
@@ -96,16 +97,9 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        self.files.keys().flat_map(|module| self.places_in(module))
-    }
-
-    fn places_in<'s>(&'s self, module: &'s str) -> impl Iterator<Item = Place<'s>> {
-        let count = self
-            .files
-            .get(module)
-            .map_or(0, |file| file.functions.len());
-        (0..count).map(move |index| Place { module, index })
+    fn tests(&self) -> impl Iterator<Item = Place<'_>> {
+        let modules = self.files.keys();
+        modules.flat_map(|module| self.in_module(module, |function| function.is_test))
     }
 
     fn function(&self, place: Place) -> &Function {
@@ -121,44 +115,19 @@ impl Sources<'_> {
             .collect()
     }
 
-    /// Windows' functions that a function uses, itself or through others of the suite.
-    fn reached_from<'s>(&'s self, place: Place<'s>) -> BTreeSet<&'s str> {
-        self.reached(place, &mut Vec::new()).unwrap_or_default()
-    }
-
-    /// The same within `callers`; `None` for one of these, which adds nothing and rules out nothing.
-    fn reached<'s>(
-        &'s self,
-        place: Place<'s>,
-        callers: &mut Vec<Place<'s>>,
-    ) -> Option<BTreeSet<&'s str>> {
-        if callers.contains(&place) {
-            return None;
-        }
-        callers.push(place);
-        let mut reached = self.named_in(place);
-        for mention in &self.function(place).mentions {
-            let helpers = self.helpers(place, mention).into_iter();
-            let in_common = helpers
-                .filter_map(|helper| self.reached(helper, callers))
-                .reduce(|some, others| &some & &others);
-            reached.extend(in_common.unwrap_or_default());
-            let dropped = self.destructor(place, mention);
-            reached.extend(
-                dropped
-                    .and_then(|drop| self.reached(drop, callers))
-                    .unwrap_or_default(),
-            );
-        }
-        callers.pop();
-        Some(reached)
-    }
-
     /// A lower-case name is a function only where it is called: it may be a variable as well.
     fn windows_function(&self, mention: &Mention) -> Option<&str> {
-        let Mention::Name { name, called } = mention else {
+        let Mention::Name {
+            name,
+            called,
+            module,
+        } = mention
+        else {
             return None;
         };
+        if module.as_ref().is_some_and(|module| module != WINDOWS) {
+            return None;
+        }
         let unmistakable = name.contains(|c: char| c.is_uppercase() || c == '_');
         let function = self.functions.get(name.as_str())?;
         (*called || unmistakable).then_some(function)
@@ -169,8 +138,12 @@ impl Sources<'_> {
         let owner = &self.function(from).owner;
         match mention {
             Mention::Name { called: false, .. } => Vec::new(),
-            Mention::Name { name, .. } => {
-                self.in_sight(from, |f| f.owner.is_none() && f.name == *name)
+            Mention::Name { name, module, .. } => {
+                let is_meant = |f: &Function| f.owner.is_none() && f.name == *name;
+                match module {
+                    None => self.in_sight(from, is_meant),
+                    Some(module) => self.in_module(module, is_meant),
+                }
             }
             Mention::OfType { owner: of, name } => {
                 let of = if of == "Self" {
@@ -211,17 +184,78 @@ impl Sources<'_> {
         from: Place<'s>,
         is_meant: impl Fn(&Function) -> bool,
     ) -> Vec<Place<'s>> {
-        let is_meant = |place: &Place| is_meant(self.function(*place));
-        let here: Vec<_> = self.places_in(from.module).filter(is_meant).collect();
+        let here = self.in_module(from.module, &is_meant);
         if !here.is_empty() {
             return here;
         }
-        let imports = &self.files[from.module].imports;
+        let imports = self.files[from.module].imports.iter();
         imports
-            .iter()
-            .flat_map(|module| self.places_in(module))
-            .filter(is_meant)
+            .flat_map(|module| self.in_module(module, &is_meant))
             .collect()
+    }
+
+    fn in_module<'s>(
+        &'s self,
+        module: &str,
+        is_meant: impl Fn(&Function) -> bool,
+    ) -> Vec<Place<'s>> {
+        let Some((module, file)) = self.files.get_key_value(module) else {
+            return Vec::new(); // a module of the standard library
+        };
+        let found = file
+            .functions
+            .iter()
+            .enumerate()
+            .filter(|(_, function)| is_meant(function));
+        found.map(|(index, _)| Place { module, index }).collect()
+    }
+}
+
+/// Goes from function to function, and remembers where it was.
+struct Explorer<'s> {
+    sources: &'s Sources<'s>,
+    known: BTreeMap<Place<'s>, BTreeSet<&'s str>>,
+    callers: Vec<Place<'s>>,
+}
+
+impl<'s> Explorer<'s> {
+    fn new(sources: &'s Sources<'s>) -> Explorer<'s> {
+        Explorer {
+            sources,
+            known: BTreeMap::new(),
+            callers: Vec::new(),
+        }
+    }
+
+    /// Windows' functions that a function uses, itself or through others of the suite; `None` for one that is being
+    /// looked at: its call from within adds nothing and rules out nothing.
+    fn reached(&mut self, place: Place<'s>) -> Option<BTreeSet<&'s str>> {
+        if self.callers.contains(&place) {
+            return None;
+        }
+        if let Some(known) = self.known.get(&place) {
+            return Some(known.clone());
+        }
+        self.callers.push(place);
+        let mut reached = self.sources.named_in(place);
+        for mention in &self.sources.function(place).mentions {
+            reached.extend(self.reached_by(place, mention));
+        }
+        self.callers.pop();
+        self.known.insert(place, reached.clone());
+        Some(reached)
+    }
+
+    fn reached_by(&mut self, from: Place<'s>, mention: &Mention) -> BTreeSet<&'s str> {
+        let helpers = self.sources.helpers(from, mention).into_iter();
+        let in_common = helpers
+            .filter_map(|helper| self.reached(helper))
+            .reduce(|some, others| &some & &others);
+        let dropped = self
+            .sources
+            .destructor(from, mention)
+            .and_then(|drop| self.reached(drop));
+        &in_common.unwrap_or_default() | &dropped.unwrap_or_default()
     }
 }
 
@@ -261,8 +295,13 @@ mod tests {
 
     #[test]
     fn helpers_that_are_not_imported_are_somebody_elses() {
-        let text = "#[test] fn a() { wait(h); }";
-        assert_eq!(uses(text, "WaitForSingleObject"), [""; 0]);
+        let text = "#[test] fn a() { wait(h); } #[test] fn b() { crate::helpers::wait(h); }
+                    use crate::helpers::*; #[test] fn c() { thread::wait(h); }";
+        assert_eq!(
+            uses("#[test] fn a() { wait(h); }", "WaitForSingleObject"),
+            [""; 0]
+        );
+        assert_eq!(uses(text, "WaitForSingleObject"), ["tests::a", "tests::b"]);
     }
 
     #[test]

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::address::Address;
-use super::completion::{self, Overlapped};
+use super::completion;
 use super::operation::{self, Attempt, Buffers, Operation, Refused, Transfer, TransferFlags};
 use super::option::Options;
+use super::request::Overlapped;
 use super::socket::{Context, Phase, Side, Socket};
 use super::status::Status;
+use super::synchronous;
 use super::system;
 
 /// What an address area needs beyond the address itself.
@@ -133,8 +135,8 @@ impl Socket {
         }
         let operation = Operation::TakeConnection(None);
         let finished = match self.is_non_blocking() {
-            true => completion::attempt_once(self, Side::Receive, operation),
-            false => completion::wait_for(self, Side::Receive, operation, None),
+            true => synchronous::attempt_once(self, Side::Receive, operation),
+            false => synchronous::wait_for(self, Side::Receive, operation, None),
         };
         if finished.status.is_failure() {
             return Err(finished.status);

@@ -11,9 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 use io_uring::IoUring;
 
-use super::completion::Request;
 use super::lock::Lock;
 use super::operation::Attempt;
+use super::request::Request;
 use super::socket::Socket;
 use super::system;
 

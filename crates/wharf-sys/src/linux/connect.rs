@@ -9,10 +9,12 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::WSAEINVAL;
 
 use super::address::Address;
-use super::completion::{self, Overlapped};
+use super::completion;
 use super::operation::{Buffers, Operation, Transfer, TransferFlags};
+use super::request::Overlapped;
 use super::socket::{ConnectKind, Context, Phase, Side, Socket, State};
 use super::status::Status;
+use super::synchronous;
 use super::system;
 
 /// How long Windows tries to connect, in milliseconds.
@@ -58,7 +60,7 @@ impl Socket {
             address,
             Transfer::new(Buffers::none(), TransferFlags::default()),
         );
-        let finished = completion::wait_for(self, Side::Send, operation, None);
+        let finished = synchronous::wait_for(self, Side::Send, operation, None);
         if finished.status.is_failure() {
             Err(finished.status)
         } else {

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use super::completion::{self, Sink};
+use super::drive::Sink;
 use super::lock::Lock;
 use super::port::Port;
 use super::reactor::Set;
+use super::request;
 use super::socket::Socket;
 use super::status::Status;
 use super::system;
@@ -200,7 +201,7 @@ fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration)
 
 /// Whether requests may wait for events of the port's set while nobody sleeps in it.
 fn is_neglected(port: &Port) -> bool {
-    port.set.sleepers() == 0 && !port.nested.load(Acquire) && completion::live_requests() > 0
+    port.set.sleepers() == 0 && !port.nested.load(Acquire) && request::live_requests() > 0
 }
 
 fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {

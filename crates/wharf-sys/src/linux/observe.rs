@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use windows_sys::Win32::Foundation::HANDLE;
 
-use super::{completion, handle, socket, thread};
+use super::{handle, request, socket, thread};
 
 /// What is alive inside the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn counts() -> Option<Counts> {
     Some(Counts {
         handles: handle::count(),
         sockets: socket::live_sockets(),
-        requests: completion::live_requests(),
+        requests: request::live_requests(),
         packets: handle::ports().iter().map(|port| port.packets()).sum(),
     })
 }

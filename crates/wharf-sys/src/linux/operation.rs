@@ -125,11 +125,11 @@ impl TransferFlags {
 impl Transfer {
     /// A transfer of nothing yet.
     pub fn new(buffers: Buffers, flags: TransferFlags) -> Transfer {
-        // SAFETY: all zeroes is an empty message.
         Transfer {
             buffers,
             flags,
             done: 0,
+            // SAFETY: all zeroes is an empty message.
             message: unsafe { std::mem::zeroed() },
         }
     }

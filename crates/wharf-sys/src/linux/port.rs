@@ -11,8 +11,8 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::batch;
-use super::completion::Sink;
 use super::dispatch::{Assignment, Dispatch, Ended, Harvested, MemberId, Place, Wakes};
+use super::drive::Sink;
 use super::helper;
 use super::lock::Lock;
 use super::parker::{Deadline, has_passed, time_left};

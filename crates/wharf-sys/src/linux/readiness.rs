@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Networking::WinSock::SOCKET;
 
-use super::completion;
 use super::handle;
 use super::parker::{Deadline, has_passed};
 use super::socket::{Phase, Side, Socket};
 use super::status::Status;
-use super::{system, thread};
+use super::{synchronous, system, thread};
 
 /// What a socket is ready for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,13 +138,6 @@ pub fn select(
     );
     let (mut interrupted, mut fruitless) = (false, false);
     loop {
-        if std::mem::take(&mut fruitless) {
-            // Ready for poll, but not as Windows sees it: do not spin on it.
-            let _blocked = thread::block();
-            thread
-                .parker
-                .park(Some(Instant::now() + completion::BREATH));
-        }
         let ready = ready_of(&members)?;
         if ready.iter().any(|set| !set.is_empty())
             || has_passed(deadline) && (interrupted || !thread.has_apcs())
@@ -156,6 +148,13 @@ pub fn select(
             thread.run_apcs();
             interrupted = true;
             continue;
+        }
+        if std::mem::take(&mut fruitless) {
+            // Ready for poll, but not as Windows sees it: do not spin on it.
+            let _blocked = thread::block();
+            let soon = Instant::now() + synchronous::BREATH;
+            thread.parker.park(Some(soon));
+            continue; // that may have used up a notification: look at everything again
         }
         fruitless = watching.sleep(&members, deadline);
     }

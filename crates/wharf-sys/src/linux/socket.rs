@@ -13,15 +13,15 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::address::{Address, Family};
-use super::completion::{self, How, Request, Sink, Started};
 use super::direction::Direction;
+use super::drive::{Sink, drive};
 use super::handle;
 use super::helper;
 use super::lock::Lock;
-use super::operation::{Buffers, Operation, Transfer, TransferFlags};
 use super::option::{self, Kind, Options, SetEffect, Target};
 use super::port::Port;
 use super::reactor::{self, Edge};
+use super::request::Request;
 use super::slab::Key;
 use super::startup;
 use super::status::Status;
@@ -52,15 +52,15 @@ pub struct Socket {
     state: Lock<State>,
 }
 
-const FLAG_CONNECTED: u32 = 1;
-const FLAG_NON_BLOCKING: u32 = 1 << 1;
-const FLAG_RECEIVE_SHUT: u32 = 1 << 2;
-const FLAG_SEND_SHUT: u32 = 1 << 3;
+pub const FLAG_CONNECTED: u32 = 1;
+pub const FLAG_NON_BLOCKING: u32 = 1 << 1;
+pub const FLAG_RECEIVE_SHUT: u32 = 1 << 2;
+pub const FLAG_SEND_SHUT: u32 = 1 << 3;
 const FLAG_SKIP_PACKET: u32 = 1 << 4; // FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
 const FLAG_SKIP_EVENT: u32 = 1 << 5; // FILE_SKIP_SET_EVENT_ON_HANDLE
-const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
-const FLAG_CLOSED: u32 = 1 << 7;
-const FLAG_NO_LINGER: u32 = 1 << 8;
+pub const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
+pub const FLAG_CLOSED: u32 = 1 << 7;
+pub const FLAG_NO_LINGER: u32 = 1 << 8;
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,15 +358,18 @@ impl Socket {
         self.set_flag(FLAG_CONNECTED, true);
     }
 
-    fn has(&self, flag: u32) -> bool {
+    /// Whether a flag is set.
+    pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Acquire) & flag != 0
     }
 
-    fn set_flag(&self, flag: u32, on: bool) {
-        match on {
+    /// Sets or clears a flag; whether it was set before.
+    pub fn set_flag(&self, flag: u32, on: bool) -> bool {
+        let before = match on {
             true => self.flags.fetch_or(flag, AcqRel),
             false => self.flags.fetch_and(!flag, AcqRel),
         };
+        before & flag != 0
     }
 
     // ---- a connection that broke ----
@@ -423,7 +426,8 @@ impl Socket {
         Ok(())
     }
 
-    fn unwatch(&self) {
+    /// Takes it out of the registry: events that name it find nothing from here on.
+    pub fn unwatch(&self) {
         if let Some(key) = self.watch.lock().take() {
             reactor::unregister(key);
         }
@@ -451,18 +455,18 @@ impl Socket {
         }
         if edge.urgent || edge.receive_ended {
             let head = self.claim(Side::Urgent, edge.receive_ended);
-            completion::drive(self, Side::Urgent, head, None, sink);
+            drive(self, Side::Urgent, head, None, sink);
         }
         if edge.writable {
             let head = self.claim(Side::Send, edge.send_ended);
-            completion::drive(self, Side::Send, head, None, sink);
+            drive(self, Side::Send, head, None, sink);
         }
     }
 
     /// Attempts both queues again, edge or not.
     pub fn retry(self: &Arc<Self>) {
         for side in Side::ALL {
-            completion::drive(self, side, self.claim(side, false), None, &mut Sink::new());
+            drive(self, side, self.claim(side, false), None, &mut Sink::new());
         }
     }
 
@@ -632,261 +636,6 @@ impl Socket {
             }
             _ => Err(Status::NOT_CONNECTED),
         }
-    }
-
-    // ---- transfers ----
-
-    /// recv and WSARecv.
-    ///
-    /// # Errors
-    /// Why it is refused.
-    pub fn receive(
-        self: &Arc<Self>,
-        buffers: Buffers,
-        flags: u32,
-        overlapped: Option<How>,
-    ) -> Result<Started, Status> {
-        const PEEK: u32 = MSG_PEEK as u32;
-        const OOB: u32 = MSG_OOB as u32;
-        const WAITALL: u32 = MSG_WAITALL as u32;
-        const KNOWN: u32 = PEEK | OOB | WAITALL | MSG_PARTIAL | MSG_PUSH_IMMEDIATE as u32;
-        let flag = |bits: u32| flags & bits != 0;
-        if flag(!KNOWN) {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        self.may_receive()?;
-        let may_wait_for_all =
-            !flag(PEEK | OOB | MSG_PARTIAL) && !self.is_datagram() && !self.is_non_blocking();
-        if flag(WAITALL) && !may_wait_for_all {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        if flag(OOB) {
-            self.may_receive_urgent()?;
-        }
-        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
-        if buffers.is_empty() && overlapped.is_none() && !self.is_datagram() {
-            return Ok(Started::Done(0));
-        }
-        let (peek, urgent, wait_all) = (flag(PEEK), flag(OOB), flag(WAITALL));
-        let transfer = Transfer::new(
-            buffers,
-            TransferFlags {
-                peek,
-                urgent,
-                wait_all,
-                partial: false,
-            },
-        );
-        let side = if urgent { Side::Urgent } else { Side::Receive };
-        completion::start(self, side, Operation::Receive(transfer), how)
-    }
-
-    /// send and WSASend.
-    ///
-    /// # Errors
-    /// Why it is refused.
-    pub fn send(
-        self: &Arc<Self>,
-        buffers: Buffers,
-        flags: u32,
-        overlapped: Option<How>,
-    ) -> Result<Started, Status> {
-        if flags & !((MSG_OOB | MSG_DONTROUTE) as u32) != 0 {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        let urgent = flags & MSG_OOB as u32 != 0;
-        if urgent && self.is_datagram() {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        self.may_send()?;
-        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
-        let partial = matches!(how, How::Immediate);
-        let transfer = Transfer::new(
-            buffers,
-            TransferFlags {
-                urgent,
-                partial,
-                ..TransferFlags::default()
-            },
-        );
-        completion::start(self, Side::Send, Operation::Send(transfer), how)
-    }
-
-    fn may_receive(&self) -> Result<(), Status> {
-        if self.is_datagram() {
-            if !self.state().bound {
-                return Err(Status::INVALID);
-            }
-        } else if !self.is_connected() {
-            return Err(Status::NOT_CONNECTED);
-        }
-        if self.has(FLAG_RECEIVE_SHUT) {
-            Err(Status::SHUT_DOWN)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn may_receive_urgent(&self) -> Result<(), Status> {
-        if self.is_datagram() {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        if self.state().options.out_of_band_inline() {
-            return Err(Status::INVALID);
-        }
-        self.set_flag(FLAG_URGENT, true);
-        Ok(())
-    }
-
-    fn may_send(&self) -> Result<(), Status> {
-        if !self.is_connected() {
-            return Err(Status::NOT_CONNECTED);
-        }
-        if self.has(FLAG_SEND_SHUT) {
-            Err(Status::SHUT_DOWN)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn is_connected(&self) -> bool {
-        if !self.has(FLAG_CONNECTED) {
-            self.resolve_connect();
-        }
-        self.has(FLAG_CONNECTED)
-    }
-
-    /// How a call without OVERLAPPED waits on this socket.
-    pub fn synchronously(&self, side: Side) -> How {
-        if self.is_non_blocking() {
-            return How::Immediate;
-        }
-        let state = self.state();
-        let limit = match side {
-            Side::Receive | Side::Urgent => state.options.receive_timeout(),
-            Side::Send => state.options.send_timeout(),
-        };
-        How::Waiting(limit.map(|limit| Instant::now() + limit))
-    }
-
-    // ---- the end ----
-
-    /// shutdown.
-    ///
-    /// # Errors
-    /// `INVALID` for an unknown direction, `NOT_CONNECTED`.
-    pub fn shutdown(self: &Arc<Self>, how: i32) -> Result<(), Status> {
-        let (receive, send) = match how {
-            SD_RECEIVE => (true, false),
-            SD_SEND => (false, true),
-            SD_BOTH => (true, true),
-            _ => return Err(Status::INVALID),
-        };
-        if !self.is_datagram() && (!self.is_connected() || self.state().context != Context::Full) {
-            return Err(Status::NOT_CONNECTED);
-        }
-        // The kernel is not told of the receive side: receives under way go on and still get data.
-        if receive {
-            self.set_flag(FLAG_RECEIVE_SHUT, true);
-        }
-        if send && self.flags.fetch_or(FLAG_SEND_SHUT, AcqRel) & FLAG_SEND_SHUT == 0 {
-            completion::start_silent(self, Side::Send, Operation::ShutdownSend);
-        }
-        Ok(())
-    }
-
-    /// Whether closesocket may go ahead: a non-blocking socket that is to linger must have nothing unsent.
-    ///
-    /// # Errors
-    /// `WOULD_BLOCK`.
-    pub fn may_close(&self) -> Result<(), Status> {
-        let lingers = self
-            .state()
-            .options
-            .linger()
-            .is_some_and(|time| !time.is_zero());
-        let last_handle = self.handles.load(Acquire) == 1;
-        if lingers
-            && last_handle
-            && self.is_non_blocking()
-            && self.has(FLAG_CONNECTED)
-            && self.unsent() > 0
-        {
-            return Err(Status::WOULD_BLOCK);
-        }
-        Ok(())
-    }
-
-    /// The last handle is closed: what is pending ends, and the connection is closed as the linger option says.
-    pub fn close(self: &Arc<Self>) {
-        self.set_flag(FLAG_CLOSED, true);
-        self.unwatch();
-        let (accepting_for, watchers, linger) = {
-            let mut state = self.state();
-            (
-                state.accepting_for.take(),
-                std::mem::take(&mut state.watchers),
-                state.options.linger(),
-            )
-        };
-        for thread in watchers {
-            thread.parker.unpark();
-        }
-        if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
-            completion::cancel_accept(&listener, Arc::as_ptr(self));
-        }
-        let connected_stream = self.has(FLAG_CONNECTED) && !self.is_datagram();
-        let status = if connected_stream {
-            Status::CONNECTION_ABORTED
-        } else {
-            Status::CANCELLED
-        };
-        completion::close(self, status);
-        if !connected_stream {
-            return;
-        }
-        match linger {
-            None => self.finish_early(),
-            Some(time) if time.is_zero() => system::set_abortive(self.fd()),
-            Some(_) if self.is_non_blocking() || self.has(FLAG_NO_LINGER) => self.finish_early(),
-            Some(time) => self.linger(Instant::now() + time),
-        }
-    }
-
-    /// If somebody else holds the socket for a moment longer, the FIN still leaves now.
-    fn finish_early(self: &Arc<Self>) {
-        let unread = || system::ioctl_read(self.fd(), libc::FIONREAD).unwrap_or(0) > 0;
-        if Arc::strong_count(self) > 1 && !unread() {
-            system::shutdown(self.fd(), libc::SHUT_WR);
-        }
-    }
-
-    /// Waits until everything is sent and acknowledged, or resets the connection when the time is over.
-    fn linger(&self, until: Instant) {
-        system::shutdown(self.fd(), libc::SHUT_WR);
-        while self.unsent() > 0 {
-            if Instant::now() >= until {
-                return system::set_abortive(self.fd());
-            }
-            // Nothing tells when the last byte is acknowledged, so look again soon.
-            const STEP: std::time::Duration = std::time::Duration::from_millis(1);
-            super::wait::sleep_until(Some((Instant::now() + STEP).min(until)), true);
-        }
-    }
-
-    /// Bytes (and a FIN) not yet acknowledged by the peer; none once the connection is gone.
-    fn unsent(&self) -> usize {
-        if system::tcp_is_closed(self.fd()) {
-            return 0;
-        }
-        system::ioctl_read(self.fd(), libc::TIOCOUTQ)
-            .unwrap_or(0)
-            .max(0) as usize
-    }
-
-    /// Closing it will not wait for anything: the last WSACleanup.
-    pub fn forget_linger(&self) {
-        self.set_flag(FLAG_NO_LINGER, true);
     }
 
     // ---- options ----

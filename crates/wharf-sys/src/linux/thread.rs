@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use windows_sys::Win32::Foundation::STILL_ACTIVE;
 
-use super::completion;
+use super::cancel;
 use super::dispatch::MemberId;
 use super::escape::{self, StartRoutine};
 use super::lock::Lock;
@@ -108,7 +108,7 @@ fn end(code: u32) {
         // SAFETY: as in `with`; it is freed only below.
         let local = unsafe { &*local };
         if local.issued.get() {
-            completion::thread_exits(local.thread.serial);
+            cancel::thread_exits(local.thread.serial);
         }
         disassociate(local);
         THREADS.lock().remove(&local.thread.id());
@@ -335,9 +335,13 @@ pub unsafe fn create(
         if child.refused.load(Acquire) {
             return end(0);
         }
-        child.run_apcs(); // those queued before it ran
-        // SAFETY: the caller of `create` answers for the routine.
-        end(unsafe { escape::run(start, argument as *mut c_void) });
+        let mut first = First {
+            thread: &child,
+            start,
+            argument: argument as *mut c_void,
+        };
+        // SAFETY: `first` lives through the call; the caller of `create` answers for the routine.
+        end(unsafe { escape::run(run_first, (&raw mut first).cast()) });
     };
     std::thread::Builder::new()
         .stack_size(stack_size)
@@ -348,4 +352,23 @@ pub unsafe fn create(
         creator.parker.park(None);
     }
     Some(thread)
+}
+
+/// What a created thread does first and last.
+struct First<'a> {
+    thread: &'a Thread,
+    start: StartRoutine,
+    argument: *mut c_void,
+}
+
+/// Runs the APCs queued before the thread ran, then its start routine; ExitThread leaves either.
+///
+/// # Safety
+/// `first` is a live [`First`], whose routine may be called.
+unsafe extern "system" fn run_first(first: *mut c_void) -> u32 {
+    // SAFETY: the caller's promise.
+    let first = unsafe { &*first.cast::<First>() };
+    first.thread.run_apcs();
+    // SAFETY: the caller's promise.
+    unsafe { (first.start)(first.argument) }
 }

@@ -16,6 +16,7 @@ mod concurrency;
 mod connect;
 mod errors_last;
 mod events;
+mod extra;
 mod handles;
 mod locks;
 mod names;

@@ -18,7 +18,7 @@ use crate::platform::parker::Deadline;
 use crate::platform::port::{Packet, Port};
 use crate::platform::status::Status;
 use crate::platform::wait::{self, Waited};
-use crate::platform::{completion, handle, last_error};
+use crate::platform::{cancel, handle, last_error};
 
 /// Makes a completion port, associates a socket with one, or both.
 ///
@@ -47,8 +47,12 @@ pub unsafe extern "system" fn CreateIoCompletionPort(
             return Ok(existingcompletionport);
         }
         let port = Port::new(numberofconcurrentthreads)?;
-        socket.associate(&port, completionkey)?; // on failure the port vanishes unnamed
-        handle::open(Object::Port(port))
+        let named = handle::open(Object::Port(port.clone()))?; // first: an association is for ever
+        if let Err(status) = socket.associate(&port, completionkey) {
+            handle::close(named)?;
+            return Err(status);
+        }
+        Ok(named)
     };
     last_error::win32_value(create(), std::ptr::null_mut())
 }
@@ -199,7 +203,7 @@ pub unsafe extern "system" fn SetFileCompletionNotificationModes(
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn CancelIo(hfile: HANDLE) -> BOOL {
-    last_error::bool_result(handle::file(hfile).map(|socket| completion::cancel_own(&socket)))
+    last_error::bool_result(handle::file(hfile).map(|socket| cancel::cancel_own(&socket)))
 }
 
 /// Cancels the operation with that OVERLAPPED on a socket, or all of them.
@@ -210,7 +214,7 @@ pub unsafe extern "system" fn CancelIo(hfile: HANDLE) -> BOOL {
 /// None: `lpoverlapped` is only compared.
 pub unsafe extern "system" fn CancelIoEx(hfile: HANDLE, lpoverlapped: *const OVERLAPPED) -> BOOL {
     last_error::bool_result(
-        handle::file(hfile).and_then(|socket| completion::cancel(&socket, lpoverlapped)),
+        handle::file(hfile).and_then(|socket| cancel::cancel(&socket, lpoverlapped)),
     )
 }
 

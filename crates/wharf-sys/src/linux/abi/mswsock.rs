@@ -10,11 +10,11 @@ use windows_sys::core::{BOOL, GUID};
 
 use crate::platform::accept::Output;
 use crate::platform::address::Address;
-use crate::platform::completion::{self, How, Overlapped};
 use crate::platform::operation::Buffers;
+use crate::platform::request::{How, Overlapped};
 use crate::platform::socket::Socket;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup};
+use crate::platform::{completion, handle, last_error, startup};
 
 /// The answer of AcceptEx and ConnectEx: `FALSE` with a winsock code, ERROR_IO_PENDING if the call was accepted.
 fn pending(started: Result<(), Status>) -> BOOL {

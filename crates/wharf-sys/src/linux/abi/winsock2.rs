@@ -12,10 +12,10 @@ use windows_sys::core::{BOOL, PCSTR, PSTR};
 use super::ioapi::{status_of, wait_for_operation};
 use super::{mswsock, store, synch};
 use crate::platform::address::{Address, Family};
-use crate::platform::completion::{DoneOut, How, Overlapped, Started};
 use crate::platform::object::{Event, Object};
 use crate::platform::operation::Buffers;
 use crate::platform::option::{self, SetEffect};
+use crate::platform::request::{DoneOut, How, Overlapped, Started};
 use crate::platform::socket::{self, Socket};
 use crate::platform::status::Status;
 use crate::platform::{handle, last_error, readiness, startup, text};
@@ -300,10 +300,9 @@ pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *m
     let accept = || {
         let listener = find(s)?;
         let wants_address = !addr.is_null() && !addrlen.is_null();
-        // SAFETY: the caller's promise.
-        if wants_address
-            && (unsafe { addrlen.read_unaligned() } as i64) < listener.family.address_len() as i64
-        {
+        // SAFETY: not null, so valid by the caller's promise.
+        let room = wants_address.then(|| unsafe { addrlen.read_unaligned() });
+        if room.is_some_and(|room| (room as i64) < listener.family.address_len() as i64) {
             return Err(Status::FAULT); // before a connection is taken: it stays queued
         }
         let (accepted, peer) = listener.accept()?;
@@ -795,12 +794,11 @@ impl Input {
 /// # Safety
 /// `base` is null or valid for writes of `length` bytes.
 unsafe fn slice_mut<'a>(base: *mut u8, length: u32) -> &'a mut [u8] {
-    // SAFETY: the caller's promise.
     if base.is_null() {
-        &mut []
-    } else {
-        unsafe { std::slice::from_raw_parts_mut(base, length as usize) }
+        return &mut [];
     }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(base, length as usize) }
 }
 
 // ---- events ----

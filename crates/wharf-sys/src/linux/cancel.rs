@@ -1,0 +1,107 @@
+//! Ending requests from outside: CancelIo, CancelIoEx, closing, and the end of a thread.
+//!
+//! A request that waits is taken out of its queue and finished; one under attempt is marked, and its owner finishes it.
+
+use std::sync::Arc;
+
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+use super::completion::finish_cut_short;
+use super::drive::Sink;
+use super::handle;
+use super::request::{SILENT, Tag};
+use super::socket::{Side, Socket};
+use super::status::Status;
+use super::thread;
+
+/// Cancels the requests of one direction that `select` chooses; whether there were any.
+pub fn cancel_side(
+    socket: &Arc<Socket>,
+    side: Side,
+    status: Status,
+    select: impl Fn(Tag) -> bool,
+) -> bool {
+    let cancelled = socket.direction(side).lock().cancel(status, select);
+    let found = cancelled.marked || !cancelled.removed.is_empty();
+    for request in cancelled.removed {
+        finish_cut_short(socket, request, status, &mut Sink::new());
+    }
+    found
+}
+
+/// Cancels the overlapped operations on `socket` that `select` chooses; whether there were any.
+fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
+    let is_overlapped = |tag: Tag| ![0, SILENT].contains(&tag.overlapped);
+    let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
+    let mut found = false;
+    for side in Side::ALL {
+        found |= cancel_side(socket, side, Status::CANCELLED, own);
+    }
+    let listener = Arc::as_ptr(socket) as usize;
+    for acceptor in socket.moved_to() {
+        let moved = |tag: Tag| tag.origin == listener && select(tag);
+        found |= cancel_side(&acceptor, Side::Receive, Status::CANCELLED, moved);
+    }
+    found
+}
+
+/// CancelIoEx: all operations on the socket, or the one with that OVERLAPPED.
+///
+/// # Errors
+/// `NOT_FOUND` when there is none.
+pub fn cancel(socket: &Arc<Socket>, overlapped: *const OVERLAPPED) -> Result<(), Status> {
+    let wanted = overlapped as usize;
+    let found = cancel_on(socket, |tag| wanted == 0 || tag.overlapped == wanted);
+    if found {
+        Ok(())
+    } else {
+        Err(Status::NOT_FOUND)
+    }
+}
+
+/// CancelIo: the operations that the calling thread issued.
+pub fn cancel_own(socket: &Arc<Socket>) {
+    let issuer = thread::current_serial();
+    cancel_on(socket, |tag| tag.issuer == issuer);
+}
+
+/// The accept socket of a pending AcceptEx is closed: that AcceptEx ends.
+pub fn cancel_accept(listener: &Arc<Socket>, acceptor: *const Socket) {
+    cancel_side(listener, Side::Receive, Status::CANCELLED, |tag| {
+        tag.acceptor == acceptor as usize
+    });
+}
+
+/// The thread ends: so do its operations on sockets without a port, and those with an event; and a synchronous one
+/// that it leaves from inside an APC, whose buffers may be on the stack that is about to go.
+pub fn thread_exits(issuer: u64) {
+    for socket in handle::sockets() {
+        let on_port = socket.association().is_some();
+        cancel_on(&socket, |tag| {
+            tag.issuer == issuer && (!on_port || tag.has_event)
+        });
+        for side in Side::ALL {
+            let left_behind = |tag: Tag| tag.issuer == issuer && tag.overlapped == 0;
+            cancel_side(&socket, side, Status::CANCELLED, left_behind);
+            while socket.direction(side).lock().is_attempting(left_behind) {
+                std::thread::yield_now(); // an attempt does not block
+            }
+        }
+    }
+}
+
+/// The socket is closed: everything pending on it ends with `status` (or what its kind calls for).
+pub fn close(socket: &Arc<Socket>, status: Status) {
+    let close_side = |side: Side| socket.direction(side).lock().close(status);
+    let ended: Vec<_> = Side::ALL.into_iter().flat_map(close_side).collect();
+    for request in ended {
+        let status = request.closing_status(status);
+        finish_cut_short(socket, request, status, &mut Sink::new());
+    }
+    let listener = Arc::as_ptr(socket) as usize;
+    for acceptor in socket.moved_to() {
+        cancel_side(&acceptor, Side::Receive, Status::CANCELLED, |tag| {
+            tag.origin == listener
+        });
+    }
+}

@@ -1,0 +1,136 @@
+//! The end of a connection: shutdown, closesocket, lingering.
+
+use std::sync::atomic::Ordering::*;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Networking::WinSock::*;
+
+use super::completion;
+use super::operation::Operation;
+use super::socket::{
+    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, Side,
+    Socket,
+};
+use super::status::Status;
+use super::{cancel, system, wait};
+
+impl Socket {
+    /// shutdown.
+    ///
+    /// # Errors
+    /// `INVALID` for an unknown direction, `NOT_CONNECTED`.
+    pub fn shutdown(self: &Arc<Self>, how: i32) -> Result<(), Status> {
+        let (receive, send) = match how {
+            SD_RECEIVE => (true, false),
+            SD_SEND => (false, true),
+            SD_BOTH => (true, true),
+            _ => return Err(Status::INVALID),
+        };
+        if !self.is_datagram() && (!self.is_connected() || self.state().context != Context::Full) {
+            return Err(Status::NOT_CONNECTED);
+        }
+        // The kernel is not told of the receive side: receives under way go on and still get data.
+        if receive {
+            self.set_flag(FLAG_RECEIVE_SHUT, true);
+        }
+        if send && !self.set_flag(FLAG_SEND_SHUT, true) {
+            completion::start_silent(self, Side::Send, Operation::ShutdownSend);
+        }
+        Ok(())
+    }
+
+    /// Whether closesocket may go ahead: a non-blocking socket that is to linger must have nothing unsent.
+    ///
+    /// # Errors
+    /// `WOULD_BLOCK`.
+    pub fn may_close(&self) -> Result<(), Status> {
+        let lingers = self
+            .state()
+            .options
+            .linger()
+            .is_some_and(|time| !time.is_zero());
+        let last_handle = self.handles.load(Acquire) == 1;
+        if lingers
+            && last_handle
+            && self.is_non_blocking()
+            && self.has(FLAG_CONNECTED)
+            && self.unsent() > 0
+        {
+            return Err(Status::WOULD_BLOCK);
+        }
+        Ok(())
+    }
+
+    /// The last handle is closed: what is pending ends, and the connection is closed as the linger option says.
+    pub fn close(self: &Arc<Self>) {
+        self.set_flag(FLAG_CLOSED, true);
+        self.unwatch();
+        let (accepting_for, watchers, linger) = {
+            let mut state = self.state();
+            (
+                state.accepting_for.take(),
+                std::mem::take(&mut state.watchers),
+                state.options.linger(),
+            )
+        };
+        for thread in watchers {
+            thread.parker.unpark();
+        }
+        if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
+            cancel::cancel_accept(&listener, Arc::as_ptr(self));
+        }
+        let connected_stream = self.has(FLAG_CONNECTED) && !self.is_datagram();
+        let status = if connected_stream {
+            Status::CONNECTION_ABORTED
+        } else {
+            Status::CANCELLED
+        };
+        cancel::close(self, status);
+        if !connected_stream {
+            return;
+        }
+        match linger {
+            None => self.finish_early(),
+            Some(time) if time.is_zero() => system::set_abortive(self.fd()),
+            Some(_) if self.is_non_blocking() || self.has(FLAG_NO_LINGER) => self.finish_early(),
+            Some(time) => self.linger(Instant::now() + time),
+        }
+    }
+
+    /// If somebody else holds the socket for a moment longer, the FIN still leaves now.
+    fn finish_early(self: &Arc<Self>) {
+        let unread = || system::ioctl_read(self.fd(), libc::FIONREAD).unwrap_or(0) > 0;
+        if Arc::strong_count(self) > 1 && !unread() {
+            system::shutdown(self.fd(), libc::SHUT_WR);
+        }
+    }
+
+    /// Waits until everything is sent and acknowledged, or resets the connection when the time is over.
+    fn linger(&self, until: Instant) {
+        system::shutdown(self.fd(), libc::SHUT_WR);
+        while self.unsent() > 0 {
+            if Instant::now() >= until {
+                return system::set_abortive(self.fd());
+            }
+            // Nothing tells when the last byte is acknowledged, so look again soon.
+            const STEP: Duration = Duration::from_millis(1);
+            wait::sleep_until(Some((Instant::now() + STEP).min(until)), true);
+        }
+    }
+
+    /// Bytes (and a FIN) not yet acknowledged by the peer; none once the connection is gone.
+    fn unsent(&self) -> usize {
+        if system::tcp_is_closed(self.fd()) {
+            return 0;
+        }
+        system::ioctl_read(self.fd(), libc::TIOCOUTQ)
+            .unwrap_or(0)
+            .max(0) as usize
+    }
+
+    /// Closing it will not wait for anything: the last WSACleanup.
+    pub fn forget_linger(&self) {
+        self.set_flag(FLAG_NO_LINGER, true);
+    }
+}

@@ -1,0 +1,314 @@
+//! A request: one operation in flight (NT: an IRP), and what it knows of the call that started it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering::*};
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+use super::direction;
+use super::handle;
+use super::object::Event;
+use super::operation::Operation;
+use super::parker::Deadline;
+use super::socket::Socket;
+use super::status::Status;
+use super::synchronous::Outcome;
+use super::thread::{self, Thread};
+
+/// One operation in flight.
+pub struct Request {
+    /// What is to be done.
+    pub operation: Operation,
+    /// Where its result goes.
+    pub delivery: Delivery,
+    /// The listener, if this is the second half of an AcceptEx: it reports there.
+    pub origin: Option<Arc<Socket>>,
+    /// Unique.
+    pub id: u64, // unique
+    issuer: u64, // the issuing thread
+    /// What to do when an attempt would block.
+    pub patience: Patience,
+}
+
+/// What to do when an attempt would block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait in the queue.
+    Wait,
+    /// Finish with `WOULD_BLOCK`.
+    None,
+}
+
+/// Where the result goes.
+pub enum Delivery {
+    None,
+    Overlapped {
+        overlapped: Overlapped,
+        event: Option<Arc<Event>>,
+        quiet: bool,
+    },
+    Routine {
+        overlapped: Overlapped,
+        routine: Routine,
+        thread: Arc<Thread>,
+    },
+    Synchronous(Arc<Outcome>),
+}
+
+/// A completion routine.
+pub type Routine = unsafe extern "system" fn(u32, u32, *mut OVERLAPPED, u32);
+
+/// The caller's OVERLAPPED, valid until the operation has been announced.
+#[derive(Clone, Copy)]
+pub struct Overlapped(pub *mut OVERLAPPED);
+
+// SAFETY: the caller lends the OVERLAPPED to the library, whichever thread finishes the operation.
+unsafe impl Send for Overlapped {}
+
+impl Overlapped {
+    /// # Safety
+    /// `pointer` stays valid until the operation started with it has been announced, or was refused.
+    pub unsafe fn new(pointer: *mut OVERLAPPED) -> Overlapped {
+        Overlapped(pointer)
+    }
+
+    /// Its address, which identifies the operation.
+    pub fn address(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The operation is under way.
+    pub fn set_pending(self) {
+        self.internal()
+            .store(Status::PENDING.0 as u32 as usize, Release);
+    }
+
+    /// The operation is over.
+    pub fn write_result(self, status: Status, transferred: usize) {
+        // SAFETY: valid by the promise of `new`; aligned as every OVERLAPPED is.
+        let high = unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).InternalHigh) };
+        high.store(transferred, Relaxed);
+        // Release: pairs with the Acquire of whoever polls Internal; InternalHigh and the buffers are visible before it.
+        self.internal().store(status.0 as u32 as usize, Release);
+    }
+
+    fn internal(&self) -> &AtomicUsize {
+        // SAFETY: valid by the promise of `new`; programs read it concurrently (HasOverlappedIoCompleted).
+        unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).Internal) }
+    }
+
+    /// The event of hEvent, if there is one. (1 is the low bit of no handle.)
+    pub fn event(self) -> Result<Option<Arc<Event>>, Status> {
+        match self.event_handle() {
+            0 => Ok(None),
+            handle => handle::event((handle & !1) as HANDLE).map(Some),
+        }
+    }
+
+    /// The low bit of hEvent: the event only, no packet.
+    pub fn wants_no_packet(self) -> bool {
+        self.event_handle() & 1 != 0
+    }
+
+    fn event_handle(self) -> usize {
+        // SAFETY: valid by the promise of `new`.
+        unsafe { (*self.0).hEvent as usize }
+    }
+}
+
+/// How a call wants its result.
+#[derive(Clone, Copy)]
+pub enum How {
+    /// Asynchronously. If it is done at once, what is to be stored where is stored before it is announced.
+    Overlapped(Overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE, DoneOut),
+    /// By returning it: the call waits until `Deadline`.
+    Waiting(Deadline),
+    /// By returning it: the call does not wait.
+    Immediate,
+}
+
+/// Where an overlapped call stores its results if it is done at once; each may be null.
+#[derive(Clone, Copy)]
+pub struct DoneOut {
+    transferred: *mut u32,
+    flags: *mut u32,
+}
+
+impl DoneOut {
+    /// # Safety
+    /// Both are null or valid for writes until the call returns.
+    pub unsafe fn new(transferred: *mut u32, flags: *mut u32) -> DoneOut {
+        DoneOut { transferred, flags }
+    }
+
+    pub fn store(self, transferred: usize) {
+        for (out, value) in [(self.transferred, transferred as u32), (self.flags, 0)] {
+            if !out.is_null() {
+                // SAFETY: valid by the promise of `new`; C callers may pass it unaligned.
+                unsafe { out.write_unaligned(value) };
+            }
+        }
+    }
+}
+
+/// The request that a call is just starting.
+pub struct Mine {
+    /// Its request.
+    pub id: u64,
+    /// What to store before it is announced.
+    pub out: DoneOut,
+    /// How it ended, if it was done within the call.
+    pub result: Option<Result<usize, Status>>,
+}
+
+/// What an accepted call answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Started {
+    /// Done at once, with so many bytes.
+    Done(usize),
+    /// Reported later.
+    Pending,
+}
+
+/// Stands for the OVERLAPPED of a request that nobody waits for.
+pub const SILENT: usize = usize::MAX;
+
+/// What cancelling selects by.
+#[derive(Clone, Copy)]
+pub struct Tag {
+    pub overlapped: usize, // 0: synchronous
+    pub issuer: u64,
+    pub id: u64,
+    pub has_event: bool,
+    pub origin: usize, // address of the listener of an AcceptEx in its second half
+    pub acceptor: usize, // address of the accept socket of an AcceptEx in its first half
+}
+
+impl direction::Request for Box<Request> {
+    type Tag = Tag;
+
+    fn tag(&self) -> Tag {
+        let (overlapped, has_event) = match &self.delivery {
+            Delivery::Overlapped {
+                overlapped, event, ..
+            } => (overlapped.address(), event.is_some()),
+            Delivery::Routine { overlapped, .. } => (overlapped.address(), false),
+            Delivery::None => (SILENT, false),
+            Delivery::Synchronous(_) => (0, false),
+        };
+        let acceptor = match &self.operation {
+            Operation::AcceptInto(accept) => Arc::as_ptr(&accept.acceptor) as usize,
+            _ => 0,
+        };
+        Tag {
+            overlapped,
+            issuer: self.issuer,
+            id: self.id,
+            has_event,
+            origin: self
+                .origin
+                .as_ref()
+                .map_or(0, |origin| Arc::as_ptr(origin) as usize),
+            acceptor,
+        }
+    }
+}
+
+// ---- the pool ----
+
+thread_local! {
+    /// Requests to be used again, so that the steady path allocates nothing.
+    #[allow(clippy::vec_box)] // the boxes are what is kept: a request does not move while the kernel reads it
+    static POOL: RefCell<Vec<Box<Request>>> = const { RefCell::new(Vec::new()) };
+}
+
+const POOLED_MAX: usize = 256;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Live requests, counted in several places so that threads do not meet; the sum is the count.
+static LIVE: [Shard; 16] = [const { Shard(AtomicIsize::new(0)) }; 16];
+
+#[repr(align(64))]
+struct Shard(AtomicIsize);
+
+/// How many requests are accepted and not yet delivered.
+pub fn live_requests() -> usize {
+    LIVE.iter()
+        .map(|shard| shard.0.load(Relaxed))
+        .sum::<isize>()
+        .max(0) as usize
+}
+
+fn count(issuer: u64, change: isize) {
+    LIVE[issuer as usize % LIVE.len()]
+        .0
+        .fetch_add(change, Relaxed);
+}
+
+impl Request {
+    /// A request of the calling thread.
+    pub fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
+        let issuer = thread::current_serial();
+        count(issuer, 1);
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        let request = Request {
+            operation,
+            delivery,
+            origin: None,
+            id,
+            issuer,
+            patience,
+        };
+        match POOL.try_with(|pool| pool.borrow_mut().pop()) {
+            Ok(Some(mut pooled)) => {
+                *pooled = request;
+                pooled
+            }
+            _ => Box::new(request),
+        }
+    }
+
+    /// Its end.
+    pub fn free(mut self: Box<Self>) {
+        count(self.issuer, -1);
+        self.operation = Operation::None;
+        self.delivery = Delivery::None;
+        self.origin = None;
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.len() < POOLED_MAX {
+                pool.push(self);
+            }
+        });
+    }
+
+    /// Makes it a receive that reports to the listener: an AcceptEx has its connection and waits for data.
+    pub fn becomes_receive(&mut self, listener: &Arc<Socket>) {
+        if let Operation::AcceptInto(accept) = &self.operation {
+            self.operation = Operation::Receive(accept.first_data());
+            self.origin = Some(listener.clone());
+        }
+    }
+
+    /// What its end means for the sockets it used.
+    pub fn clean_up(&self, socket: &Socket, second_half_of_accept: bool) {
+        match &self.operation {
+            Operation::AcceptInto(accept) => accept.acceptor.release_from_accept(),
+            Operation::Receive(_) if second_half_of_accept => socket.release_from_accept(),
+            _ => {}
+        }
+    }
+
+    /// The status with which the request ends when its socket is closed.
+    pub fn closing_status(&self, status: Status) -> Status {
+        match self.delivery {
+            Delivery::Synchronous(_) => Status::INTERRUPTED,
+            _ if self.origin.is_some() => Status::CANCELLED,
+            _ => status,
+        }
+    }
+}

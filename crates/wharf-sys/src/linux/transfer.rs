@@ -1,0 +1,148 @@
+//! recv, WSARecv, send and WSASend on a socket: what is refused, and what is started.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use windows_sys::Win32::Networking::WinSock::*;
+
+use super::completion;
+use super::operation::{Buffers, Operation, Transfer, TransferFlags};
+use super::request::{How, Started};
+use super::socket::{FLAG_CONNECTED, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Side, Socket};
+use super::status::Status;
+
+impl Socket {
+    /// recv and WSARecv.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn receive(
+        self: &Arc<Self>,
+        buffers: Buffers,
+        flags: u32,
+        overlapped: Option<How>,
+    ) -> Result<Started, Status> {
+        const PEEK: u32 = MSG_PEEK as u32;
+        const OOB: u32 = MSG_OOB as u32;
+        const WAITALL: u32 = MSG_WAITALL as u32;
+        const KNOWN: u32 = PEEK | OOB | WAITALL | MSG_PARTIAL | MSG_PUSH_IMMEDIATE as u32;
+        let flag = |bits: u32| flags & bits != 0;
+        if flag(!KNOWN) {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        self.may_receive()?;
+        let may_wait_for_all =
+            !flag(PEEK | OOB | MSG_PARTIAL) && !self.is_datagram() && !self.is_non_blocking();
+        if flag(WAITALL) && !may_wait_for_all {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        if flag(OOB) {
+            self.may_receive_urgent()?;
+        }
+        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
+        if buffers.is_empty() && overlapped.is_none() && !self.is_datagram() {
+            return Ok(Started::Done(0));
+        }
+        let (peek, urgent, wait_all) = (flag(PEEK), flag(OOB), flag(WAITALL));
+        let transfer = Transfer::new(
+            buffers,
+            TransferFlags {
+                peek,
+                urgent,
+                wait_all,
+                partial: false,
+            },
+        );
+        let side = if urgent { Side::Urgent } else { Side::Receive };
+        completion::start(self, side, Operation::Receive(transfer), how)
+    }
+
+    /// send and WSASend.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn send(
+        self: &Arc<Self>,
+        buffers: Buffers,
+        flags: u32,
+        overlapped: Option<How>,
+    ) -> Result<Started, Status> {
+        if flags & !((MSG_OOB | MSG_DONTROUTE) as u32) != 0 {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        let urgent = flags & MSG_OOB as u32 != 0;
+        if urgent && self.is_datagram() {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        self.may_send()?;
+        let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
+        let partial = matches!(how, How::Immediate);
+        let transfer = Transfer::new(
+            buffers,
+            TransferFlags {
+                urgent,
+                partial,
+                ..TransferFlags::default()
+            },
+        );
+        completion::start(self, Side::Send, Operation::Send(transfer), how)
+    }
+
+    fn may_receive(&self) -> Result<(), Status> {
+        if self.is_datagram() {
+            if !self.state().bound {
+                return Err(Status::INVALID);
+            }
+        } else if !self.is_connected() {
+            return Err(Status::NOT_CONNECTED);
+        }
+        if self.has(FLAG_RECEIVE_SHUT) {
+            Err(Status::SHUT_DOWN)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn may_receive_urgent(&self) -> Result<(), Status> {
+        if self.is_datagram() {
+            return Err(Status::OPERATION_UNSUPPORTED);
+        }
+        if self.state().options.out_of_band_inline() {
+            return Err(Status::INVALID);
+        }
+        self.set_flag(FLAG_URGENT, true);
+        Ok(())
+    }
+
+    fn may_send(&self) -> Result<(), Status> {
+        if !self.is_connected() {
+            return Err(Status::NOT_CONNECTED);
+        }
+        if self.has(FLAG_SEND_SHUT) {
+            Err(Status::SHUT_DOWN)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether it is connected; a connect that ended by itself is noticed here.
+    pub fn is_connected(&self) -> bool {
+        if !self.has(FLAG_CONNECTED) {
+            self.resolve_connect();
+        }
+        self.has(FLAG_CONNECTED)
+    }
+
+    /// How a call without OVERLAPPED waits on this socket.
+    pub fn synchronously(&self, side: Side) -> How {
+        if self.is_non_blocking() {
+            return How::Immediate;
+        }
+        let state = self.state();
+        let limit = match side {
+            Side::Receive | Side::Urgent => state.options.receive_timeout(),
+            Side::Send => state.options.send_timeout(),
+        };
+        How::Waiting(limit.map(|limit| Instant::now() + limit))
+    }
+}
