@@ -11,6 +11,7 @@ use std::sync::Arc;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
 
 use super::drive::{Sink, drive};
+use super::object::Event;
 use super::operation::Operation;
 use super::port::Packet;
 use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Patience, Request, Started};
@@ -82,6 +83,11 @@ pub fn report(socket: &Arc<Socket>, how: How, status: Status) -> Result<(), Stat
     let How::Overlapped(overlapped, routine, _) = how else {
         return Ok(());
     };
+    if !socket.is_overlapped() {
+        let event = overlapped.event()?;
+        finish_blocking(overlapped, event, 0);
+        return Ok(());
+    }
     let request = overlapped_request(socket, Operation::None, overlapped, routine)?;
     let skip_packet = !status.is_failure() && socket.skips_packet_on_success();
     announce(socket, request, status, 0, skip_packet, &mut Sink::new());
@@ -111,11 +117,16 @@ fn start_blocking(
         return Err(finished.status);
     }
     out.store(finished.transferred);
-    overlapped.write_result(finished.status, finished.transferred);
+    finish_blocking(overlapped, event, finished.transferred);
+    Ok(Started::Done(finished.transferred))
+}
+
+/// What a successful call on such a socket leaves: the status block and the event, nothing else.
+fn finish_blocking(overlapped: Overlapped, event: Option<Arc<Event>>, transferred: usize) {
+    overlapped.write_result(Status::SUCCESS, transferred);
     if let Some(event) = event {
         event.set();
     }
-    Ok(Started::Done(finished.transferred))
 }
 
 fn overlapped_request(

@@ -137,6 +137,9 @@ impl Socket {
         if state.phase == Phase::Connected {
             return Ok(true); // the connection is there, and its first data under way
         }
+        if !matches!(state.phase, Phase::Connecting(..)) {
+            return Ok(false); // another thread has learnt of its end, or it was abandoned
+        }
         match system::connect(self.fd(), address).map_err(|error| error.raw_os_error().unwrap_or(0))
         {
             Ok(()) | Err(libc::EISCONN) => {

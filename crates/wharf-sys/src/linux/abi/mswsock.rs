@@ -196,7 +196,6 @@ pub fn control(
     output: &mut [u8],
     how: Option<How>,
 ) -> Result<Controlled, Status> {
-    let how = how.filter(|_| socket.is_overlapped()); // else the call is synchronous
     if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
         return extension(socket, input, output, how);
     }
@@ -214,7 +213,7 @@ pub fn control(
         }
         Err(Refusal::Now(status)) => return Ok(Controlled::Refused(status)),
         Err(Refusal::Later(status)) => {
-            return match how {
+            return match how.filter(|_| socket.is_overlapped()) {
                 Some(how) => report_later(socket, how, status),
                 None => Ok(Controlled::Refused(Status::OPERATION_UNSUPPORTED)),
             };
@@ -279,8 +278,9 @@ fn set_pending(how: Option<How>) {
 
 /// The indication of an ioctl that is done: a success with 0 bytes, whatever was returned.
 fn report_now(socket: &Arc<Socket>, how: Option<How>) -> Result<(), Status> {
-    let Some(how) = how else { return Ok(()) };
-    completion::report(socket, how, Status::SUCCESS)
+    how.map_or(Ok(()), |how| {
+        completion::report(socket, how, Status::SUCCESS)
+    })
 }
 
 fn report_later(socket: &Arc<Socket>, how: How, status: Status) -> Result<Controlled, Status> {
