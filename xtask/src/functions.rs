@@ -271,7 +271,8 @@ fn declaration_in<'a>(header: &'a str, function: &str) -> Option<&'a str> {
     let call = format!("{function}(");
     header.match_indices(&call).find_map(|(start, _)| {
         let line = header[..start].rsplit('\n').next()?;
-        let declares = line.ends_with([' ', '*']) && !line.starts_with([' ', '#']);
+        let in_a_body = line.contains(['(', '{']);
+        let declares = line.ends_with([' ', '*']) && !line.starts_with([' ', '#']) && !in_a_body;
         let declaration = header[start..].split(';').next()?;
         declares.then_some(declaration)
     })

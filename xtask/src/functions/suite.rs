@@ -277,6 +277,7 @@ mod tests {
             "CloseHandle",
             "closesocket",
             "recv",
+            "SetLastError",
         ];
         let suite = Suite::of(&Sources {
             files: files.into(),
