@@ -181,6 +181,11 @@ impl Transfer {
         }
         self.done += received.bytes;
         let end = received.bytes == 0;
+        if end && self.done == 0 && socket.was_reset() {
+            return Some(Attempt::failed(
+                socket.note_failure(Status::CONNECTION_RESET),
+            ));
+        }
         if self.flags.wait_all && !self.buffers.is_empty() && !end {
             socket.note_progress();
             return None;
@@ -237,6 +242,9 @@ impl Transfer {
         // SAFETY: `byte` is valid for one byte.
         let result = unsafe { libc::recv(socket.fd(), (&raw mut byte).cast(), 1, flags) };
         match result {
+            0 if socket.was_reset() => {
+                Attempt::failed(socket.note_failure(Status::CONNECTION_RESET))
+            }
             0.. => Attempt::done(0, true),
             _ => self.receive_failed(socket, system::errno()),
         }

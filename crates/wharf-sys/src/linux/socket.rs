@@ -393,6 +393,14 @@ impl Socket {
         status
     }
 
+    /// Whether what looks like the end of the stream is the end of the connection.
+    ///
+    /// Linux tells one call of a reset; if that was a send of another thread, a receive finds the end of the stream.
+    /// After a FIN alone the connection is still there, unless this side has closed its direction too.
+    pub fn was_reset(&self) -> bool {
+        self.kind == Kind::Stream && !self.is_send_shut() && system::tcp_is_closed(self.fd())
+    }
+
     // ---- readiness ----
 
     /// Whether it is in an epoll set, so that edges tell of every change.
