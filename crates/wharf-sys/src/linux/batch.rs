@@ -12,9 +12,8 @@ use std::sync::{Arc, OnceLock};
 use io_uring::IoUring;
 
 use super::lock::Lock;
-use super::operation::Attempt;
 use super::request::Request;
-use super::socket::Socket;
+use super::socket::{Side, Socket};
 use super::system;
 
 /// The largest batch.
@@ -32,8 +31,12 @@ static FREE: Lock<Vec<IoUring>> = Lock::new(Vec::new());
 /// # Errors
 /// The reason, as a sentence.
 pub fn availability() -> Result<(), String> {
+    available().clone()
+}
+
+fn available() -> &'static Result<(), String> {
     static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
-    AVAILABLE.get_or_init(probe).clone()
+    AVAILABLE.get_or_init(probe)
 }
 
 fn probe() -> Result<(), String> {
@@ -54,30 +57,37 @@ fn probe() -> Result<(), String> {
     Ok(())
 }
 
-/// A receive to be attempted: the owner's.
+/// An attempt to be made.
 pub struct Pending {
     /// Whose it is.
     pub socket: Arc<Socket>,
-    /// The head of its receive direction.
+    /// In which direction.
+    pub side: Side,
+    /// The head there, owned.
     pub request: Box<Request>,
 }
 
-/// Attempts all of them, in one system call if that is possible.
-pub fn attempt(batch: &mut [Pending]) -> Vec<Attempt> {
-    let Some(mut ring) = borrow() else {
-        let one_by_one = |one: &mut Pending| one.request.operation.attempt(&one.socket);
-        return batch.iter_mut().map(one_by_one).collect();
-    };
-    let (attempts, fit) = attempt_in(&mut ring, batch);
-    if fit {
+/// What the kernel answered to each attempt of a batch; `None` where none was made.
+pub type Results = [Option<i32>; BATCH_MAX];
+
+/// Attempts all of them in one system call, if that is possible and pays. What is left without a result is the
+/// caller's to attempt.
+pub fn attempt(batch: &mut [Pending], results: &mut Results) {
+    if batch.len() < WORTHWHILE {
+        return;
+    }
+    if let Some(mut ring) = borrow()
+        && attempt_in(&mut ring, batch, results)
+    {
         give_back(ring);
     }
-    attempts
 }
 
 /// A ring that nobody uses. With all of them in use the attempts are made one by one.
 fn borrow() -> Option<IoUring> {
-    availability().ok()?;
+    if available().is_err() {
+        return None;
+    }
     FREE.lock().pop()
 }
 
@@ -85,9 +95,8 @@ fn give_back(ring: IoUring) {
     FREE.lock().push(ring);
 }
 
-/// The results, and whether the ring is still fit for use: one that failed may hold entries of this batch.
-fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> (Vec<Attempt>, bool) {
-    let mut outcomes = [None; BATCH_MAX];
+/// Whether the ring is still fit for use: one that failed may hold entries of this batch.
+fn attempt_in(ring: &mut IoUring, batch: &mut [Pending], results: &mut Results) -> bool {
     let mut submitted = 0;
     for (index, one) in batch.iter_mut().enumerate().take(BATCH_MAX) {
         // SAFETY: the request is boxed and stays with us, untouched, until its entry has completed below.
@@ -111,17 +120,9 @@ fn attempt_in(ring: &mut IoUring, batch: &mut [Pending]) -> (Vec<Attempt>, bool)
             }
         }
         for entry in ring.completion() {
-            outcomes[entry.user_data() as usize] = Some(entry.result());
+            results[entry.user_data() as usize] = Some(entry.result());
             completed += 1;
         }
     }
-    let whole = completed == submitted;
-    let result = |(one, outcome): (&mut Pending, Option<i32>)| {
-        let operation = &mut one.request.operation;
-        match outcome {
-            Some(result) => operation.completed(&one.socket, result),
-            None => operation.attempt(&one.socket),
-        }
-    };
-    (batch.iter_mut().zip(outcomes).map(result).collect(), whole)
+    completed == submitted
 }

@@ -34,6 +34,7 @@ fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     let is_overlapped = |tag: Tag| ![0, SILENT].contains(&tag.overlapped);
     let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
     let mut found = false;
+    socket.send_deferred(); // they have gone, as far as anybody can tell
     for side in Side::ALL {
         found |= cancel_side(socket, side, Status::CANCELLED, own);
     }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
 
+use super::deferral;
 use super::drive::{Sink, drive};
 use super::object::Event;
 use super::operation::Operation;
-use super::port::Packet;
+use super::port::{Packet, Port};
 use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Patience, Request, Started};
 use super::socket::{Side, Socket};
 use super::status::Status;
@@ -171,11 +172,49 @@ fn start_overlapped(
         out,
         result: None,
     };
+    if side == Side::Send
+        && let Some(port) = deferring_port(socket, &request)
+    {
+        return push_deferred(socket, port, request);
+    }
     let claimed = push(socket, side, request)?;
     drive(socket, side, claimed, Some(&mut mine), &mut Sink::new());
     match mine.result {
         Some(result) => result.map(Started::Done),
         None => Ok(Started::Pending),
+    }
+}
+
+/// The port on which the calling worker may defer this send.
+fn deferring_port<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
+    let (port, _) = socket.association()?;
+    let may_wait = request.may_be_deferred()
+        && port.has_backlog()
+        && port.deferred.may_begin()
+        && thread::works_for(port);
+    may_wait.then_some(port)
+}
+
+/// Queues a send that is attempted together with others.
+fn push_deferred(
+    socket: &Arc<Socket>,
+    port: &Arc<Port>,
+    request: Box<Request>,
+) -> Result<Started, Status> {
+    let mut direction = socket.direction(Side::Send).lock();
+    match direction.push(request) {
+        Ok(()) => {
+            let defer = direction.defer();
+            drop(direction);
+            if defer {
+                deferral::defer(port, socket);
+            }
+            Ok(Started::Pending)
+        }
+        Err((request, _)) => {
+            drop(direction);
+            Err(closed_meanwhile(request))
+        }
     }
 }
 
@@ -190,10 +229,15 @@ pub fn push(
         Ok(()) => Ok(direction.claim()),
         Err((request, _)) => {
             drop(direction);
-            request.free();
-            Err(Status::NOT_SOCKET) // closed since the handle was looked up
+            Err(closed_meanwhile(request))
         }
     }
+}
+
+/// The socket was closed since its handle was looked up.
+fn closed_meanwhile(request: Box<Request>) -> Status {
+    request.free();
+    Status::NOT_SOCKET
 }
 
 // ---- finishing ----
@@ -205,7 +249,7 @@ pub fn finish_own(
     status: Status,
     transferred: usize,
     mine: &mut Mine,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) {
     if status.is_failure() {
         request.free();
@@ -224,7 +268,7 @@ pub fn finish(
     request: Box<Request>,
     status: Status,
     transferred: usize,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) {
     announce(socket, request, status, transferred, false, sink);
 }
@@ -234,7 +278,7 @@ pub fn finish_cut_short(
     socket: &Arc<Socket>,
     request: Box<Request>,
     status: Status,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) {
     if let Operation::Connect(..) = request.operation {
         socket.abandon_connect();
@@ -249,7 +293,7 @@ fn announce(
     status: Status,
     transferred: usize,
     skip_packet: bool,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) {
     let origin = request.origin.take();
     if let Some(listener) = &origin {

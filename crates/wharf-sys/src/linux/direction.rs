@@ -63,6 +63,7 @@ pub struct Direction<R: Request, S> {
     owner: Option<Owner<R::Tag, S>>, // somebody attempts or delivers the head
     queue: VecDeque<R>, // those behind it, in call order
     closing: Option<S>, // the socket is closed: everything ends with this
+    deferred: bool, // the socket is in its port's list of deferred sends
 }
 
 impl<R: Request, S: Copy> Default for Direction<R, S> {
@@ -73,6 +74,7 @@ impl<R: Request, S: Copy> Default for Direction<R, S> {
             owner: None,
             queue: VecDeque::new(),
             closing: None,
+            deferred: false,
         }
     }
 }
@@ -104,6 +106,23 @@ impl<R: Request, S: Copy> Direction<R, S> {
         self.ready = false;
         self.owner = Some(Owner::Attempting(head.tag(), None));
         Some(head)
+    }
+
+    /// Whether the caller, who has just appended a request, has to see to it that the head is attempted later: it could
+    /// be attempted now, and nobody is about to.
+    pub fn defer(&mut self) -> bool {
+        let claimable = self.owner.is_none() && (self.ready || self.ended);
+        claimable && !std::mem::replace(&mut self.deferred, true)
+    }
+
+    /// Whether the socket is in the list of deferred sends.
+    pub fn is_deferred(&self) -> bool {
+        self.deferred
+    }
+
+    /// The socket is no longer in the list; whoever took it out claims next.
+    pub fn undefer(&mut self) {
+        self.deferred = false;
     }
 
     /// The owner's attempt would have blocked (the descriptor is in an epoll set by now).

@@ -227,6 +227,21 @@ impl<P, T: Clone> Dispatch<P, T> {
         Some(packet)
     }
 
+    /// As [`call_in`](Self::call_in), by a thread that brings packets with it.
+    pub fn bring_in(
+        &mut self,
+        id: MemberId,
+        packets: impl IntoIterator<Item = P>,
+        wakes: &mut Wakes<T>,
+    ) -> Option<P> {
+        if !self.closed {
+            self.queue.extend(packets);
+        }
+        let packet = self.call_in(id);
+        self.settle(wakes);
+        packet
+    }
+
     /// A further packet for a thread that has one already (one activation, several packets).
     pub fn take_more(&mut self) -> Option<P> {
         let packet = self.queue.pop_front()?;
@@ -378,6 +393,11 @@ impl<P, T: Clone> Dispatch<P, T> {
     /// Packets wait, threads wait, and only the count of active threads is in the way.
     pub fn stalled(&self) -> bool {
         !self.queue.is_empty() && !self.waiters.is_empty() && self.active >= self.limit
+    }
+
+    /// Packets are queued: then no waiting thread may run, or none waits.
+    pub fn has_backlog(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// How many packets were dequeued so far.

@@ -2,6 +2,7 @@
 //!
 //! A harvest drives many directions; it gathers the packets for its own port, and receives to be attempted together.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub fn drive(
     side: Side,
     mut head: Option<Box<Request>>,
     mut mine: Option<&mut Mine>,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) {
     for _ in 0..HEADS_MAX {
         let Some(mut request) = head.take() else {
@@ -51,7 +52,7 @@ fn settle(
     mut request: Box<Request>,
     attempt: Attempt,
     mine: Option<&mut Mine>,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) -> Option<Box<Request>> {
     trace!(
         "attempt socket={:p} {side:?} id={} -> {attempt:?}",
@@ -111,7 +112,7 @@ fn blocked(
     socket: &Arc<Socket>,
     side: Side,
     request: Box<Request>,
-    sink: &mut Sink,
+    sink: &mut Sink<'_>,
 ) -> Option<Box<Request>> {
     let blocked = socket.direction(side).lock().would_block(request);
     match blocked {
@@ -129,7 +130,7 @@ fn blocked(
 }
 
 /// The thread has done its share: the helper goes on.
-fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut Sink) {
+fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut Sink<'_>) {
     let mut head = Some(request);
     while let Some(request) = head.take() {
         let put_back = socket.direction(side).lock().put_back(request);
@@ -146,7 +147,12 @@ fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut 
 ///
 /// It is in that socket's queue before it leaves the listener, so that a cancel or close finds it in one of the two;
 /// what was decided at the listener meanwhile is carried over.
-fn move_to(acceptor: &Arc<Socket>, listener: &Arc<Socket>, request: Box<Request>, sink: &mut Sink) {
+fn move_to(
+    acceptor: &Arc<Socket>,
+    listener: &Arc<Socket>,
+    request: Box<Request>,
+    sink: &mut Sink<'_>,
+) {
     let id = request.id;
     listener.note_moved(acceptor);
     let claimed = {
@@ -176,31 +182,41 @@ fn move_to(acceptor: &Arc<Socket>, listener: &Arc<Socket>, request: Box<Request>
 // ---- harvests ----
 
 /// What a harvest gathers: packets for the port whose thread harvests (others go straight to their port), and
-/// receives to be attempted together.
+/// attempts to be made together.
 #[derive(Default)]
-pub struct Sink {
-    port: Option<Arc<Port>>,
+pub struct Sink<'a> {
+    port: Option<&'a Port>,
+    room: Room,
+}
+
+/// The lists of a [`Sink`]. A thread keeps their memory from one harvest to the next.
+#[derive(Default)]
+struct Room {
     packets: Vec<Packet>,
     batch: Vec<Pending>, // claimed
 }
 
-impl Sink {
+thread_local! {
+    static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+}
+
+impl<'a> Sink<'a> {
     /// Packets go to their ports at once.
-    pub fn new() -> Sink {
+    pub fn new() -> Sink<'a> {
         Sink::default()
     }
 
     /// Packets of `port` are collected.
-    pub fn for_port(port: &Arc<Port>) -> Sink {
+    pub fn for_port(port: &'a Port) -> Sink<'a> {
         Sink {
-            port: Some(port.clone()),
-            ..Sink::default()
+            port: Some(port),
+            room: ROOM.try_with(Cell::take).ok().flatten().unwrap_or_default(),
         }
     }
 
     /// What was collected.
-    pub fn packets(&mut self) -> impl Iterator<Item = Packet> + '_ {
-        self.packets.drain(..)
+    pub fn packets(&mut self) -> impl ExactSizeIterator<Item = Packet> + '_ {
+        self.room.packets.drain(..)
     }
 
     /// Sleeps in `set` for at most `time`, then attempts what its events are for; returns how many there were.
@@ -224,37 +240,57 @@ impl Sink {
         }
     }
 
-    /// Adds a claimed receive to the batch.
-    pub fn attempt_later(&mut self, socket: &Arc<Socket>, request: Box<Request>) {
-        let socket = socket.clone();
-        self.batch.push(Pending { socket, request });
-        if self.batch.len() == batch::BATCH_MAX {
+    /// Adds a claimed head to the batch.
+    pub fn attempt_later(&mut self, socket: Arc<Socket>, side: Side, request: Box<Request>) {
+        self.room.batch.push(Pending {
+            socket,
+            side,
+            request,
+        });
+        if self.room.batch.len() == batch::BATCH_MAX {
             self.flush();
         }
     }
 
     /// Attempts the batch, and what follows from it.
-    fn flush(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        if batch.len() < batch::WORTHWHILE {
-            for Pending { socket, request } in batch.drain(..) {
-                drive(&socket, Side::Receive, Some(request), None, self);
-            }
-        } else {
-            let attempts = batch::attempt(&mut batch);
-            for (Pending { socket, request }, attempt) in batch.drain(..).zip(attempts) {
-                let head = settle(&socket, Side::Receive, request, attempt, None, self);
-                drive(&socket, Side::Receive, head, None, self);
-            }
+    pub fn flush(&mut self) {
+        if self.room.batch.is_empty() {
+            return;
         }
-        self.batch = batch; // its room is used again
+        let mut batch = std::mem::take(&mut self.room.batch);
+        let mut results = [None; batch::BATCH_MAX];
+        batch::attempt(&mut batch, &mut results);
+        for (pending, result) in batch.drain(..).zip(results) {
+            let Pending {
+                socket,
+                side,
+                mut request,
+            } = pending;
+            let attempt = match result {
+                Some(result) => request.operation.completed(&socket, result),
+                None => request.operation.attempt(&socket),
+            };
+            let head = settle(&socket, side, request, attempt, None, self);
+            drive(&socket, side, head, None, self);
+        }
+        self.room.batch = batch; // its room is used again
     }
 
     /// A packet for `port`.
     pub fn deliver(&mut self, port: &Arc<Port>, packet: Packet) {
-        match &self.port {
-            Some(own) if Arc::ptr_eq(own, port) => self.packets.push(packet),
+        match self.port {
+            Some(own) if std::ptr::eq(own, &**port) => self.room.packets.push(packet),
             _ => port.arrive(packet),
+        }
+    }
+}
+
+impl Drop for Sink<'_> {
+    fn drop(&mut self) {
+        if self.port.is_some() {
+            debug_assert!(self.room.packets.is_empty() && self.room.batch.is_empty());
+            let room = std::mem::take(&mut self.room);
+            let _ = ROOM.try_with(|kept| kept.set(Some(room))); // the thread may be ending
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use super::deferral;
 use super::drive::Sink;
 use super::lock::Lock;
 use super::port::Port;
@@ -22,6 +23,10 @@ use super::status::Status;
 use super::system;
 
 const TICK: Duration = Duration::from_millis(3);
+/// While sends are deferred somewhere.
+const SHORT_TICK: Duration = Duration::from_micros(500);
+/// After so many short ticks without deferring they end.
+const IDLE_SHORT_TICKS: u32 = 8;
 /// After so many ticks without a harvest by its own threads, a port's set is nested in the default set.
 const TICKS_BEFORE_NESTING: u32 = 4;
 /// After so many ticks with nothing to do the helper stops ticking.
@@ -30,6 +35,7 @@ const IDLE_TICKS: u32 = 2;
 struct Helper {
     set: Set, // the default set
     armed: AtomicBool,
+    hurried: AtomicBool,             // sends are deferred somewhere
     running: AtomicBool,             // its thread was started
     retries: Lock<Vec<Arc<Socket>>>, // sockets whose queues are to be attempted again at the next tick
 }
@@ -70,6 +76,16 @@ pub fn arm() {
     if let Some(helper) = helper()
         && !helper.armed.load(Relaxed)
         && !helper.armed.swap(true, SeqCst)
+    {
+        helper.set.wake();
+    }
+}
+
+/// Sends are deferred, which whoever calls this has made visible: the helper sees to it that none waits long.
+pub fn hurry() {
+    if let Some(helper) = helper()
+        && !helper.hurried.load(SeqCst)
+        && !helper.hurried.swap(true, SeqCst)
     {
         helper.set.wake();
     }
@@ -120,6 +136,7 @@ fn helper() -> Option<&'static Helper> {
         HELPER.get_or_init(|| Helper {
             set,
             armed: AtomicBool::new(false),
+            hurried: AtomicBool::new(false),
             running: AtomicBool::new(false),
             retries: Lock::default(),
         });
@@ -147,11 +164,21 @@ struct Watched {
 fn run(helper: &'static Helper) {
     system::block_signals(); // the application's handlers run on the application's threads
     let mut watched = HashMap::new();
+    let mut sends = Sends::default();
     let mut idle = 0;
     let mut last_tick = Instant::now();
     loop {
         let ticking = helper.armed.load(SeqCst);
-        Sink::new().wait(&helper.set, ticking.then_some(TICK));
+        let hurried = helper.hurried.load(SeqCst);
+        let time = match (hurried, ticking) {
+            (true, _) => Some(SHORT_TICK),
+            (false, true) => Some(TICK),
+            (false, false) => None,
+        };
+        Sink::new().wait(&helper.set, time);
+        if hurried {
+            sends.look_after(helper);
+        }
         if !ticking || last_tick.elapsed() < TICK {
             continue;
         }
@@ -165,6 +192,39 @@ fn run(helper: &'static Helper) {
         if idle >= IDLE_TICKS {
             idle = 0;
             disarm(helper);
+        }
+    }
+}
+
+/// What the helper remembers of deferred sends.
+#[derive(Default)]
+struct Sends {
+    begun: u64, // how often deferring had begun, over all ports
+    idle: u32,  // short ticks in a row since then
+}
+
+impl Sends {
+    /// Sends what is overdue; stops the short ticks when nobody defers any more.
+    fn look_after(&mut self, helper: &Helper) {
+        let ports = live_ports();
+        for (_, port) in &ports {
+            if port.deferred.is_overdue() {
+                deferral::flush_in_passing(port);
+            }
+        }
+        let begun = ports.iter().map(|(_, port)| port.deferred.begun()).sum();
+        self.idle = if begun == self.begun {
+            self.idle + 1
+        } else {
+            0
+        };
+        self.begun = begun;
+        if self.idle >= IDLE_SHORT_TICKS {
+            // Whoever defers looks at `hurried` afterwards: it sees that it is off, or we see its send.
+            helper.hurried.store(false, SeqCst);
+            let wanted = ports.iter().any(|(_, port)| !port.deferred.is_empty());
+            helper.hurried.store(wanted, SeqCst);
+            self.idle = 0;
         }
     }
 }

@@ -9,6 +9,7 @@ mod close;
 mod completion;
 mod connect;
 mod critical_section;
+mod deferral;
 mod direction;
 mod dispatch;
 mod doctor;

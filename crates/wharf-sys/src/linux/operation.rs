@@ -4,6 +4,7 @@
 //! [`Operation::prepare`].
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ pub struct Transfer {
     /// How.
     pub flags: TransferFlags,
     done: usize,
-    message: libc::msghdr, // what the kernel reads, for the batcher
+    message: MaybeUninit<libc::msghdr>, // what the kernel reads of several buffers, for the batcher
 }
 
 // SAFETY: the pointers are to buffers the caller of the operation lends until it is finished, from any thread.
@@ -129,9 +130,14 @@ impl Transfer {
             buffers,
             flags,
             done: 0,
-            // SAFETY: all zeroes is an empty message.
-            message: unsafe { std::mem::zeroed() },
+            message: MaybeUninit::uninit(),
         }
+    }
+
+    /// Whether sending it costs so little that the call itself is what counts; urgent data is never small.
+    pub fn is_small(&self) -> bool {
+        const SMALL: usize = 16 * 1024;
+        !self.flags.urgent && !self.buffers.is_empty() && self.buffers.total() <= SMALL
     }
 
     fn receive(&mut self, socket: &Socket) -> Attempt {
@@ -142,7 +148,7 @@ impl Transfer {
             return self.await_readable(socket);
         }
         loop {
-            match self.receive_once(socket.fd()) {
+            match self.receive_once(socket) {
                 Ok(received) => match self.received(socket, received) {
                     Some(attempt) => return attempt,
                     None => continue,
@@ -152,7 +158,13 @@ impl Transfer {
         }
     }
 
-    fn receive_once(&mut self, fd: RawFd) -> Result<Received, i32> {
+    fn receive_once(&mut self, socket: &Socket) -> Result<Received, i32> {
+        let fd = socket.fd();
+        if let Some(only) = self.buffers.only().filter(|_| !socket.is_datagram()) {
+            // SAFETY: the buffer is the caller's until the operation is finished; see `Transfer`.
+            let result = unsafe { libc::recv(fd, only.iov_base, only.iov_len, self.flags.linux()) };
+            return Received::stream(result);
+        }
         let mut message = self.buffers.message();
         // SAFETY: the buffers are the caller's until the operation is finished; see `Transfer`.
         let result = unsafe { libc::recvmsg(fd, &mut message, self.flags.linux()) };
@@ -252,26 +264,34 @@ impl Transfer {
 
     fn send(&mut self, socket: &Socket) -> Attempt {
         if let Some(status) = socket.broken() {
-            return Attempt::Finished {
-                status,
-                transferred: self.done,
-                more: true,
-            };
+            return self.stopped(status);
         }
         while !self.buffers.is_empty() {
-            let message = self.buffers.message();
-            // SAFETY: the buffers are the caller's until the operation is finished; see `Transfer`.
-            let result = unsafe { libc::sendmsg(socket.fd(), &message, self.flags.linux()) };
+            let result = self.send_once(socket.fd());
             if result < 0 {
                 return self.send_failed(socket, system::errno());
             }
-            self.done += result as usize;
-            self.buffers.advance(result as usize);
-            if !self.buffers.is_empty() {
-                socket.note_progress();
-            }
+            self.sent(socket, result as usize);
         }
         Attempt::done(self.done, true)
+    }
+
+    fn send_once(&mut self, fd: RawFd) -> isize {
+        let flags = self.flags.linux();
+        match self.buffers.only() {
+            // SAFETY: the buffer is the caller's until the operation is finished; see `Transfer`.
+            Some(only) => unsafe { libc::send(fd, only.iov_base, only.iov_len, flags) },
+            // SAFETY: likewise for all of them.
+            None => unsafe { libc::sendmsg(fd, &self.buffers.message(), flags) },
+        }
+    }
+
+    fn sent(&mut self, socket: &Socket, bytes: usize) {
+        self.done += bytes;
+        self.buffers.advance(bytes);
+        if !self.buffers.is_empty() {
+            socket.note_progress();
+        }
     }
 
     fn send_failed(&mut self, socket: &Socket, errno: i32) -> Attempt {
@@ -297,6 +317,19 @@ impl Transfer {
 struct Received {
     bytes: usize,
     cut: bool, // a datagram was longer than the buffers
+}
+
+impl Received {
+    /// The result of `recv` on a stream.
+    fn stream(result: isize) -> Result<Received, i32> {
+        match result {
+            0.. => Ok(Received {
+                bytes: result as usize,
+                cut: false,
+            }),
+            _ => Err(system::errno()),
+        }
+    }
 }
 
 impl Operation {
@@ -344,16 +377,31 @@ impl Operation {
         }
         let fd = types::Fd(socket.fd());
         match self {
-            Operation::Receive(transfer)
-                if !transfer.buffers.is_empty() && !transfer.flags.wait_all =>
-            {
-                transfer.message = transfer.buffers.message();
+            Operation::Receive(transfer) if transfer.may_be_batched() => {
                 let flags = transfer.flags.linux() as u32;
                 Some(
-                    opcode::RecvMsg::new(fd, &mut transfer.message)
+                    match transfer.buffers.only().filter(|_| !socket.is_datagram()) {
+                        Some(only) => {
+                            opcode::Recv::new(fd, only.iov_base.cast(), only.iov_len as u32)
+                                .flags(flags as i32)
+                                .build()
+                        }
+                        None => opcode::RecvMsg::new(fd, transfer.written_message())
+                            .flags(flags)
+                            .build(),
+                    },
+                )
+            }
+            Operation::Send(transfer) if transfer.may_be_batched() => {
+                let flags = transfer.flags.linux() as u32;
+                Some(match transfer.buffers.only() {
+                    Some(only) => opcode::Send::new(fd, only.iov_base.cast(), only.iov_len as u32)
+                        .flags(flags as i32)
+                        .build(),
+                    None => opcode::SendMsg::new(fd, transfer.written_message())
                         .flags(flags)
                         .build(),
-                )
+                })
             }
             _ => None,
         }
@@ -361,22 +409,45 @@ impl Operation {
 
     /// What the batcher's result of a prepared attempt means: as if [`attempt`](Self::attempt) had been called.
     pub fn completed(&mut self, socket: &Arc<Socket>, result: i32) -> Attempt {
-        let Operation::Receive(transfer) = self else {
-            return self.attempt(socket);
-        };
-        if result < 0 {
-            return transfer.receive_failed(socket, -result);
+        match self {
+            Operation::Receive(transfer) => transfer.receive_completed(socket, result),
+            Operation::Send(transfer) if result < 0 => transfer.send_failed(socket, -result),
+            Operation::Send(transfer) => {
+                transfer.sent(socket, result as usize);
+                transfer.send(socket)
+            }
+            _ => self.attempt(socket),
         }
-        let cut = transfer.message.msg_flags & libc::MSG_TRUNC != 0;
-        match transfer.received(
-            socket,
-            Received {
-                bytes: result as usize,
-                cut,
-            },
-        ) {
+    }
+}
+
+impl Transfer {
+    /// Whether one entry of a ring is one attempt: not if nothing is wanted, everything is, or it is too much for one.
+    fn may_be_batched(&self) -> bool {
+        let fits = self
+            .buffers
+            .only()
+            .is_none_or(|only| only.iov_len <= i32::MAX as usize);
+        !self.buffers.is_empty() && !self.flags.wait_all && fits
+    }
+
+    /// The message that names the buffers, where the kernel finds it until the attempt is over.
+    fn written_message(&mut self) -> *mut libc::msghdr {
+        self.message.write(self.buffers.message())
+    }
+
+    fn receive_completed(&mut self, socket: &Arc<Socket>, result: i32) -> Attempt {
+        if result < 0 {
+            return self.receive_failed(socket, -result);
+        }
+        let by_message = socket.is_datagram() || self.buffers.only().is_none();
+        // SAFETY: `prepare` has written the message for exactly these attempts.
+        let cut = by_message
+            && unsafe { self.message.assume_init_ref() }.msg_flags & libc::MSG_TRUNC != 0;
+        let bytes = result as usize;
+        match self.received(socket, Received { bytes, cut }) {
             Some(attempt) => attempt,
-            None => transfer.receive(socket),
+            None => self.receive(socket),
         }
     }
 }
@@ -496,6 +567,14 @@ impl Buffers {
     /// Whether there is no room or no data left.
     pub fn is_empty(&self) -> bool {
         self.left().is_empty()
+    }
+
+    /// The one buffer that is left, if it is the only one: then the kernel needs no message to find it.
+    fn only(&self) -> Option<libc::iovec> {
+        match self.left() {
+            [only] => Some(*only),
+            _ => None,
+        }
     }
 
     /// Bytes left.

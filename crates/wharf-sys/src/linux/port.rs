@@ -11,6 +11,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use super::batch;
+use super::deferral::{self, Deferred};
 use super::dispatch::{Assignment, Dispatch, Ended, Harvested, MemberId, Place, Wakes};
 use super::drive::Sink;
 use super::helper;
@@ -38,6 +39,8 @@ pub struct Packet {
 /// starve them.
 const FAIRNESS: u64 = 64;
 
+type State = Dispatch<Packet, Arc<Thread>>;
+
 /// A completion port.
 pub struct Port {
     /// Where its pollers sleep and its sockets are watched.
@@ -46,7 +49,10 @@ pub struct Port {
     pub handles: AtomicUsize,
     /// Whether the helper looks after the set (it is nested in the default set).
     pub nested: AtomicBool,
-    state: Lock<Dispatch<Packet, Arc<Thread>>>,
+    /// Sends that its workers have put off for a moment.
+    pub deferred: Deferred,
+    backlog: AtomicBool, // packets are queued, as of the last transition
+    state: Lock<State>,
     turns: AtomicU64, // calls of `get`, for fairness
 }
 
@@ -65,6 +71,8 @@ impl Port {
             set: Set::new().map_err(|_| Status::INSUFFICIENT_RESOURCES)?,
             handles: AtomicUsize::new(0),
             nested: AtomicBool::new(false),
+            deferred: Deferred::new(),
+            backlog: AtomicBool::new(false),
             state: Lock::new(Dispatch::new(limit)),
             turns: AtomicU64::new(0),
         });
@@ -76,6 +84,20 @@ impl Port {
     /// A packet arrives at the tail of the queue. A closed port drops it.
     pub fn arrive(&self, packet: Packet) {
         self.change(|state, wakes| state.arrive(packet, wakes));
+    }
+
+    /// Packets arrive together.
+    pub fn arrive_all(&self, packets: impl IntoIterator<Item = Packet>) {
+        self.change(|state, wakes| {
+            packets
+                .into_iter()
+                .for_each(|packet| state.arrive(packet, wakes))
+        });
+    }
+
+    /// Whether packets are queued for which no thread could be chosen: then nobody who may run is idle.
+    pub fn has_backlog(&self) -> bool {
+        self.backlog.load(SeqCst)
     }
 
     /// Takes the oldest packet, waiting until `deadline`.
@@ -113,30 +135,38 @@ impl Port {
 
     /// Further packets for a thread that just got one, as long as `each` wants more.
     pub fn get_more(&self, mut each: impl FnMut(Packet) -> bool) {
-        let mut state = self.state.lock();
-        while let Some(packet) = state.take_more() {
-            if !each(packet) {
-                break;
+        self.change(|state, _| {
+            while let Some(packet) = state.take_more() {
+                if !each(packet) {
+                    break;
+                }
             }
-        }
+        });
     }
 
-    /// A thread calls in: it leaves with a packet, or learns where to wait.
+    /// A thread calls in: it leaves with a packet, or learns where to wait. Before it waits, what is deferred goes out.
     fn call_in(
         &self,
         id: MemberId,
         may_wait: bool,
         may_poll: bool,
     ) -> Result<Place, Ended<Packet>> {
-        self.change(|state, wakes| match state.call_in(id) {
-            Some(packet) => Err(Ended::Packet(packet)),
-            None if state.closed() => {
-                state.raise(id);
-                Err(Ended::Abandoned)
-            }
-            None if may_wait => Ok(state.wait(id, may_poll, wakes)),
-            None => Err(Ended::Nothing),
-        })
+        if let Some(result) = self.change(|state, wakes| match state.call_in(id) {
+            Some(packet) => Some(Err(Ended::Packet(packet))),
+            // Whoever defers looks at the backlog afterwards: it sees that there is none, or we see its send.
+            None if !self.deferred.is_empty() => None,
+            None => Some(end_or_wait(state, wakes, id, may_wait, may_poll)),
+        }) {
+            return result;
+        }
+        let mut sink = Sink::for_port(self);
+        deferral::flush(self, &mut sink);
+        self.change(
+            |state, wakes| match state.bring_in(id, sink.packets(), wakes) {
+                Some(packet) => Err(Ended::Packet(packet)),
+                None => end_or_wait(state, wakes, id, may_wait, may_poll),
+            },
+        )
     }
 
     /// Looks at the sockets and the queue once more, without waiting; the thread counts all the while.
@@ -244,6 +274,7 @@ impl Port {
 
     /// The last handle is closed: waiting threads leave, queued packets are dropped.
     pub fn close(&self) {
+        deferral::flush_in_passing(self);
         self.change(|state, wakes| state.close(wakes));
     }
 
@@ -298,10 +329,7 @@ impl Port {
     // ---- the shell ----
 
     /// One transition: under the lock, then the wakes it asks for.
-    fn change<R>(
-        &self,
-        transition: impl FnOnce(&mut Dispatch<Packet, Arc<Thread>>, &mut Wakes<Arc<Thread>>) -> R,
-    ) -> R {
+    fn change<R>(&self, transition: impl FnOnce(&mut State, &mut Wakes<Arc<Thread>>) -> R) -> R {
         let mut wakes = Wakes::new();
         let mut state = self.state.lock();
         let result = transition(&mut state, &mut wakes);
@@ -309,12 +337,13 @@ impl Port {
         result
     }
 
-    fn wake(
-        &self,
-        state: MutexGuard<'_, Dispatch<Packet, Arc<Thread>>>,
-        wakes: Wakes<Arc<Thread>>,
-    ) {
+    fn wake(&self, state: MutexGuard<'_, State>, wakes: Wakes<Arc<Thread>>) {
         let stalled = state.stalled();
+        let backlog = state.has_backlog();
+        if backlog != self.backlog.load(Relaxed) {
+            // SeqCst, like the load: see `call_in`.
+            self.backlog.store(backlog, SeqCst);
+        }
         drop(state);
         if wakes.poller() {
             self.set.wake();
@@ -325,6 +354,24 @@ impl Port {
         if stalled {
             helper::arm();
         }
+    }
+}
+
+/// A thread that called in found no packet.
+fn end_or_wait(
+    state: &mut State,
+    wakes: &mut Wakes<Arc<Thread>>,
+    id: MemberId,
+    may_wait: bool,
+    may_poll: bool,
+) -> Result<Place, Ended<Packet>> {
+    if state.closed() {
+        state.raise(id);
+        Err(Ended::Abandoned)
+    } else if may_wait {
+        Ok(state.wait(id, may_poll, wakes))
+    } else {
+        Err(Ended::Nothing)
     }
 }
 

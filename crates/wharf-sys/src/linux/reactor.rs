@@ -167,7 +167,13 @@ impl Set {
         // SeqCst: whoever leaves work in the set and then sees no sleeper tells the helper; see `helper::arm`.
         self.sleepers.fetch_add(1, SeqCst);
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
-        let count = system::epoll_wait(self.epoll.as_raw_fd(), &mut events, time);
+        let set = self.epoll.as_raw_fd();
+        let count = match time {
+            Some(time) if time < Duration::from_millis(1) => {
+                system::epoll_wait_precisely(set, &mut events, time)
+            }
+            _ => system::epoll_wait(set, &mut events, time),
+        };
         self.sleepers.fetch_sub(1, SeqCst);
         self.take(&events[..count], each);
         count

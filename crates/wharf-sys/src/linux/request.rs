@@ -294,6 +294,19 @@ impl Request {
         }
     }
 
+    /// Whether it is a send that may go a moment later: its result is a packet, which its worker sees no sooner.
+    pub fn may_be_deferred(&self) -> bool {
+        let reports_by_packet = matches!(
+            self.delivery,
+            Delivery::Overlapped {
+                event: None,
+                quiet: false,
+                ..
+            }
+        );
+        reports_by_packet && matches!(&self.operation, Operation::Send(send) if send.is_small())
+    }
+
     /// What its end means for the sockets it used.
     pub fn clean_up(&self, socket: &Socket, second_half_of_accept: bool) {
         match &self.operation {

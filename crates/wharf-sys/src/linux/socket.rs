@@ -452,14 +452,14 @@ impl Socket {
     }
 
     /// An edge: attempts what waits for it.
-    pub fn edge(self: &Arc<Self>, edge: Edge, sink: &mut Sink) {
+    pub fn edge(self: &Arc<Self>, edge: Edge, sink: &mut Sink<'_>) {
         if edge.urgent {
             self.set_flag(FLAG_URGENT, true);
         }
         if edge.readable
             && let Some(head) = self.claim(Side::Receive, edge.receive_ended)
         {
-            sink.attempt_later(self, head);
+            sink.attempt_later(self.clone(), Side::Receive, head);
         }
         if edge.urgent || edge.receive_ended {
             let head = self.claim(Side::Urgent, edge.receive_ended);
@@ -476,6 +476,18 @@ impl Socket {
         for side in Side::ALL {
             drive(self, side, self.claim(side, false), None, &mut Sink::new());
         }
+    }
+
+    /// Attempts sends that were deferred: from here on it is as if they had gone at once.
+    pub fn send_deferred(self: &Arc<Self>) {
+        let head = {
+            let mut direction = self.send.lock();
+            if !direction.is_deferred() {
+                return;
+            }
+            direction.claim()
+        };
+        drive(self, Side::Send, head, None, &mut Sink::new());
     }
 
     /// An edge for one direction: its head, if it may be attempted now.

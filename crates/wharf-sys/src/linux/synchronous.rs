@@ -41,6 +41,9 @@ pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> F
         Delivery::Synchronous(outcome.clone()),
         Patience::None,
     );
+    if side == Side::Send {
+        socket.send_deferred();
+    }
     let claimed = loop {
         let mut direction = socket.direction(side).lock();
         match direction.turn() {

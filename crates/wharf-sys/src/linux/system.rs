@@ -136,6 +136,27 @@ pub fn epoll_wait(set: RawFd, events: &mut [libc::epoll_event], time: Option<Dur
     count.max(0) as usize
 }
 
+/// As [`epoll_wait`], to the nanosecond where the kernel can (5.11), else to the millisecond.
+pub fn epoll_wait_precisely(set: RawFd, events: &mut [libc::epoll_event], time: Duration) -> usize {
+    let limit = timespec(time);
+    // SAFETY: `events` is valid for as many entries as are named, `limit` for the call; no signal mask.
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            set,
+            events.as_mut_ptr(),
+            events.len(),
+            &limit,
+            std::ptr::null::<libc::sigset_t>(),
+            0usize,
+        )
+    };
+    if count < 0 && errno() == libc::ENOSYS {
+        return epoll_wait(set, events, Some(time));
+    }
+    count.max(0) as usize
+}
+
 /// The CPU time a thread of this process has used, in nanoseconds; `None` if it is gone.
 pub fn thread_cpu_time(thread_id: u32) -> Option<u64> {
     // The kernel's encoding of "scheduler clock of that thread" (clock_getcpuclockid(3)).
@@ -304,6 +325,17 @@ pub fn block_signals() {
         libc::sigfillset(&mut set);
         libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
     }
+}
+
+/// Nanoseconds on a clock that only ever runs forward.
+pub fn now_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writes; this clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Milliseconds since the system started.

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use windows_sys::Win32::Foundation::STILL_ACTIVE;
 
 use super::cancel;
+use super::deferral;
 use super::dispatch::MemberId;
 use super::escape::{self, StartRoutine};
 use super::lock::Lock;
@@ -154,8 +155,19 @@ pub fn associate(port: &Arc<Port>) -> MemberId {
     })
 }
 
+/// Whether the calling thread is one of the port's.
+pub fn works_for(port: &Arc<Port>) -> bool {
+    with(|local| {
+        let association = local.association.borrow();
+        association
+            .as_ref()
+            .is_some_and(|(own, _)| Arc::ptr_eq(own, port))
+    })
+}
+
 fn disassociate(local: &Local) {
     if let Some((port, id)) = local.association.take() {
+        deferral::flush_in_passing(&port);
         port.leave(id);
     }
 }
@@ -171,6 +183,7 @@ pub fn block() -> Blocked {
     let (thread, association) =
         with(|local| (local.thread.clone(), local.association.borrow().clone()));
     if let Some((port, id)) = &association {
+        deferral::flush_in_passing(port);
         port.lower(*id);
     }
     thread.waiting.store(true, Relaxed);

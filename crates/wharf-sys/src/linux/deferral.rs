@@ -1,0 +1,164 @@
+//! Deferred sends: a worker that has more packets to see to leaves its sends at the head of their queues for a moment,
+//! so that they go to the kernel together.
+//!
+//! A deferred send is an ordinary request that nobody has attempted yet; the port keeps a list of such sockets. Whatever
+//! looks at the queue (a later send, shutdown, close, cancel) finds and attempts it as any other, so nothing else knows of
+//! deferral. It ends, for all sends of the port together, when
+//!
+//! - a worker finds the port's queue empty, or begins any other wait of the library,
+//! - as many wait as go into one batch,
+//! - the helper finds that the oldest is late, or
+//! - the process exits.
+//!
+//! Only a worker of the port defers, and only while packets are queued there: then nobody who may run is idle. A port
+//! on which sends went late (its handlers compute) sends at once for the next second. `WHARF_DEFER=0` switches it off.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*, fence};
+use std::sync::{Arc, Once, OnceLock};
+
+use super::batch::BATCH_MAX;
+use super::drive::Sink;
+use super::handle;
+use super::helper;
+use super::lock::Lock;
+use super::port::Port;
+use super::socket::{Side, Socket};
+use super::system;
+
+/// Sends that waited longer than this were not worth deferring.
+const LATE_NS: u64 = 200_000;
+/// How long a port sends at once after that.
+const AT_ONCE_NS: u64 = 1_000_000_000;
+/// The helper sends what is older than this. With its tick it bounds how long a send can wait.
+const OVERDUE_NS: u64 = 300_000;
+
+/// The sockets of a port whose sends are deferred.
+pub struct Deferred {
+    sockets: Lock<Vec<Arc<Socket>>>, // each once: see `Direction::defer`
+    count: AtomicUsize,              // of them, so that looking takes no lock
+    since_ns: AtomicU64,             // when the oldest came
+    at_once_until_ns: AtomicU64,     // no deferring before then
+    begun: AtomicU64,                // how often the first came: a sign that deferring goes on
+}
+
+/// Whether sends may be deferred at all.
+fn enabled() -> bool {
+    static ENABLED: OnceLock<bool> = OnceLock::new();
+    *ENABLED.get_or_init(|| std::env::var_os("WHARF_DEFER").is_none_or(|value| value != "0"))
+}
+
+impl Deferred {
+    /// None.
+    pub const fn new() -> Deferred {
+        Deferred {
+            sockets: Lock::new(Vec::new()),
+            count: AtomicUsize::new(0),
+            since_ns: AtomicU64::new(0),
+            at_once_until_ns: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count.load(Acquire) == 0
+    }
+
+    /// Whether a worker that has more to do may defer a send now.
+    pub fn may_begin(&self) -> bool {
+        enabled() && (!self.is_empty() || system::now_ns() >= self.at_once_until_ns.load(Relaxed))
+    }
+
+    /// The helper's question: whether the oldest has waited too long.
+    pub fn is_overdue(&self) -> bool {
+        !self.is_empty() && system::now_ns() > self.since_ns.load(Relaxed) + OVERDUE_NS
+    }
+
+    /// How often deferring has begun.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
+    }
+
+    /// Adds a socket; how many there are now.
+    fn add(&self, socket: &Arc<Socket>) -> usize {
+        let mut sockets = self.sockets.lock();
+        if sockets.is_empty() {
+            self.since_ns.store(system::now_ns(), Relaxed);
+            self.begun.fetch_add(1, Relaxed);
+        }
+        sockets.push(socket.clone());
+        let count = sockets.len();
+        self.count.store(count, SeqCst);
+        count
+    }
+
+    /// Takes them all.
+    fn take(&self, into: &mut Vec<Arc<Socket>>) {
+        let mut sockets = self.sockets.lock();
+        std::mem::swap(&mut *sockets, into);
+        self.count.store(0, SeqCst);
+        drop(sockets);
+        let now = system::now_ns();
+        if !into.is_empty() && now > self.since_ns.load(Relaxed) + LATE_NS {
+            self.at_once_until_ns.store(now + AT_ONCE_NS, Relaxed);
+        }
+    }
+}
+
+/// The socket's send direction has a head that nobody attempts: it is attempted with others, soon.
+pub fn defer(port: &Arc<Port>, socket: &Arc<Socket>) {
+    let count = port.deferred.add(socket);
+    if count == 1 {
+        send_before_exit();
+        helper::hurry();
+    }
+    // Pairs with the fence of a worker that finds the queue empty: it sees this socket, or we see that.
+    fence(SeqCst);
+    if count >= BATCH_MAX || !port.has_backlog() {
+        let mut sink = Sink::for_port(port);
+        flush(port, &mut sink);
+        port.arrive_all(sink.packets());
+    }
+}
+
+/// Attempts everything that is deferred on the port.
+pub fn flush(port: &Port, sink: &mut Sink) {
+    thread_local! {
+        static TAKEN: std::cell::Cell<Vec<Arc<Socket>>> = const { std::cell::Cell::new(Vec::new()) };
+    }
+    let mut taken = TAKEN.try_with(std::cell::Cell::take).unwrap_or_default();
+    port.deferred.take(&mut taken);
+    for socket in taken.drain(..) {
+        let head = {
+            let mut direction = socket.direction(Side::Send).lock();
+            direction.undefer();
+            direction.claim()
+        };
+        if let Some(head) = head {
+            sink.attempt_later(socket, Side::Send, head);
+        }
+    }
+    sink.flush();
+    let _ = TAKEN.try_with(|room| room.set(taken)); // its room is used again
+}
+
+/// As [`flush`], by somebody who does not take the port's packets.
+pub fn flush_in_passing(port: &Port) {
+    if !port.deferred.is_empty() {
+        flush(port, &mut Sink::new());
+    }
+}
+
+/// What is deferred when the process exits still goes out.
+fn send_before_exit() {
+    extern "C" fn at_exit() {
+        for port in handle::ports() {
+            flush_in_passing(&port);
+        }
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler takes no argument and may run at any time. Without memory for it, it does not.
+        let _ = unsafe { libc::atexit(at_exit) };
+    });
+}
