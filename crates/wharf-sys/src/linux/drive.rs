@@ -233,7 +233,7 @@ impl<'a> Sink<'a> {
         woken
     }
 
-    fn take_event(&mut self, event: reactor::Event) {
+    fn take_event(&mut self, event: reactor::Event<'_>) {
         match event {
             reactor::Event::Socket(socket, edge) => socket.edge(edge, self),
             reactor::Event::Nested(name) => helper::harvest_nested(name),

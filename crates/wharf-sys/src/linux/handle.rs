@@ -8,11 +8,12 @@ use windows_sys::Win32::Networking::WinSock::SOCKET;
 
 use super::object::{Event, Object};
 use super::port::Port;
-use super::slab::{Key, Slab};
+use super::slab::{Key, Ref, Slab};
 use super::socket::Socket;
 use super::startup;
 use super::status::Status;
 use super::thread;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The pseudo handle of the current process.
@@ -109,70 +110,110 @@ pub fn object(handle: HANDLE) -> Result<Object, Status> {
     match handle {
         CURRENT_PROCESS => Ok(Object::Process),
         CURRENT_THREAD => Ok(Object::Thread(thread::current())),
-        _ => Ok(entry(handle as usize)?.object),
+        _ => Ok(entry(handle as usize)?.object.clone()),
     }
 }
 
-fn entry(handle: usize) -> Result<Entry, Status> {
+fn entry(handle: usize) -> Result<Ref<'static, Entry>, Status> {
     TABLE.get(key(handle)?).ok_or(Status::INVALID_HANDLE)
+}
+
+/// Whether the handle is open.
+pub fn is_open(handle: HANDLE) -> bool {
+    key(handle as usize).is_ok_and(|key| TABLE.has(key))
+}
+
+/// An object that a handle names; it stays while this lives, though the handle may be closed meanwhile.
+pub struct Named<T: 'static> {
+    entry: Ref<'static, Entry>,
+    object: fn(&Object) -> Option<&Arc<T>>, // finds it in its entry
+}
+
+impl<T> Deref for Named<T> {
+    type Target = Arc<T>;
+
+    fn deref(&self) -> &Arc<T> {
+        (self.object)(&self.entry.object).expect("looked at before it was made")
+    }
+}
+
+fn as_socket(object: &Object) -> Option<&Arc<Socket>> {
+    match object {
+        Object::Socket(socket) => Some(socket),
+        _ => None,
+    }
+}
+
+fn as_port(object: &Object) -> Option<&Arc<Port>> {
+    match object {
+        Object::Port(port) => Some(port),
+        _ => None,
+    }
+}
+
+fn as_event(object: &Object) -> Option<&Arc<Event>> {
+    match object {
+        Object::Event(event) => Some(event),
+        _ => None,
+    }
+}
+
+/// The object of a handle, if it is one of the kind that `object` finds.
+#[inline]
+fn named<T>(
+    handle: usize,
+    object: fn(&Object) -> Option<&Arc<T>>,
+    otherwise: Status,
+) -> Result<Named<T>, Status> {
+    let entry = entry(handle).map_err(|_| otherwise)?;
+    match object(&entry.object) {
+        Some(_) => Ok(Named { entry, object }),
+        None => Err(otherwise),
+    }
 }
 
 /// The socket of a handle.
 ///
 /// # Errors
 /// `NOT_SOCKET`.
-pub fn socket(handle: SOCKET) -> Result<Arc<Socket>, Status> {
-    match entry(handle) {
-        Ok(Entry {
-            object: Object::Socket(socket),
-            ..
-        }) => Ok(socket),
-        _ => Err(Status::NOT_SOCKET),
-    }
+pub fn socket(handle: SOCKET) -> Result<Named<Socket>, Status> {
+    named(handle, as_socket, Status::NOT_SOCKET)
 }
 
 /// As [`socket`], but only for handles that winsock itself gave out.
 ///
 /// # Errors
 /// `NOT_SOCKET`.
-pub fn winsock_socket(handle: SOCKET) -> Result<Arc<Socket>, Status> {
-    match entry(handle) {
-        Ok(Entry {
-            object: Object::Socket(socket),
-            copy: false,
-        }) => Ok(socket),
-        _ => Err(Status::NOT_SOCKET),
+pub fn winsock_socket(handle: SOCKET) -> Result<Named<Socket>, Status> {
+    let socket = socket(handle)?;
+    if socket.entry.copy {
+        return Err(Status::NOT_SOCKET);
     }
+    Ok(socket)
 }
 
 /// The socket of a handle, where Win32 asks for a file.
 ///
 /// # Errors
 /// `INVALID_HANDLE`.
-pub fn file(handle: HANDLE) -> Result<Arc<Socket>, Status> {
-    socket(handle as SOCKET).map_err(|_| Status::INVALID_HANDLE)
+pub fn file(handle: HANDLE) -> Result<Named<Socket>, Status> {
+    named(handle as usize, as_socket, Status::INVALID_HANDLE)
 }
 
 /// The completion port of a handle.
 ///
 /// # Errors
 /// `INVALID_HANDLE`.
-pub fn port(handle: HANDLE) -> Result<Arc<Port>, Status> {
-    match entry(handle as usize)?.object {
-        Object::Port(port) => Ok(port),
-        _ => Err(Status::INVALID_HANDLE),
-    }
+pub fn port(handle: HANDLE) -> Result<Named<Port>, Status> {
+    named(handle as usize, as_port, Status::INVALID_HANDLE)
 }
 
 /// The event of a handle.
 ///
 /// # Errors
 /// `INVALID_HANDLE`.
-pub fn event(handle: HANDLE) -> Result<Arc<Event>, Status> {
-    match entry(handle as usize)?.object {
-        Object::Event(event) => Ok(event),
-        _ => Err(Status::INVALID_HANDLE),
-    }
+pub fn event(handle: HANDLE) -> Result<Named<Event>, Status> {
+    named(handle as usize, as_event, Status::INVALID_HANDLE)
 }
 
 /// Every socket that has a handle.

@@ -17,10 +17,10 @@ use super::drive::Sink;
 use super::lock::Lock;
 use super::port::Port;
 use super::reactor::Set;
-use super::request;
 use super::socket::Socket;
 use super::status::Status;
 use super::system;
+use super::thread;
 
 const TICK: Duration = Duration::from_millis(3);
 /// While sends are deferred somewhere.
@@ -261,7 +261,7 @@ fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration)
 
 /// Whether requests may wait for events of the port's set while nobody sleeps in it.
 fn is_neglected(port: &Port) -> bool {
-    port.set.sleepers() == 0 && !port.nested.load(Acquire) && request::live_requests() > 0
+    port.set.sleepers() == 0 && !port.nested.load(Acquire) && thread::live_requests() > 0
 }
 
 fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {

@@ -26,6 +26,7 @@ mod operation;
 mod option;
 mod parity;
 mod parker;
+mod place;
 mod port;
 mod reactor;
 mod readiness;

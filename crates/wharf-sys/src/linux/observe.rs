@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use windows_sys::Win32::Foundation::HANDLE;
 
-use super::{handle, request, socket, thread};
+use super::{handle, socket, thread};
 
 /// What is alive inside the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn counts() -> Option<Counts> {
     Some(Counts {
         handles: handle::count(),
         sockets: socket::live_sockets(),
-        requests: request::live_requests(),
+        requests: thread::live_requests(),
         packets: handle::ports().iter().map(|port| port.packets()).sum(),
     })
 }

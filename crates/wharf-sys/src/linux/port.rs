@@ -106,16 +106,32 @@ impl Port {
     /// `WAIT_TIMED_OUT`; `ABANDONED_WAIT_0` if the port is closed; `USER_APC` if APCs ran (`alertable` only).
     pub fn get(self: &Arc<Self>, deadline: Deadline, alertable: bool) -> Result<Packet, Status> {
         let id = thread::associate(self);
-        if self.turns.fetch_add(1, Relaxed) % FAIRNESS == FAIRNESS - 1 {
+        self.get_as(id, &thread::current(), deadline, alertable)
+    }
+
+    /// As [`get`](Self::get), for the calling thread, which is associated already.
+    ///
+    /// # Errors
+    /// Those of `get`.
+    pub fn get_as(
+        self: &Arc<Self>,
+        id: MemberId,
+        thread: &Arc<Thread>,
+        deadline: Deadline,
+        alertable: bool,
+    ) -> Result<Packet, Status> {
+        // Several threads may count the same turn: it is about every 64th that matters.
+        let turn = self.turns.load(Relaxed).wrapping_add(1);
+        self.turns.store(turn, Relaxed);
+        if turn % FAIRNESS == 0 {
             self.harvest();
         }
-        let thread = thread::current();
         let interrupted = || alertable && thread.has_apcs();
         let may_wait = !has_passed(deadline) && !interrupted();
         let ended = match self.call_in(id, may_wait, !alertable) {
             Ok(place) => {
                 thread.set_waiting(true);
-                let ended = self.wait(id, &thread, place, deadline, alertable);
+                let ended = self.wait(id, thread, place, deadline, alertable);
                 thread.set_waiting(false);
                 ended
             }

@@ -28,9 +28,9 @@ const INTEREST: u32 =
     (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32;
 
 /// An event of a harvest, in the engine's terms.
-pub enum Event {
+pub enum Event<'a> {
     /// A socket changed.
-    Socket(Arc<Socket>, Edge),
+    Socket(&'a Arc<Socket>, Edge),
     /// A nested set has something.
     Nested(u64),
 }
@@ -163,7 +163,7 @@ impl Set {
     }
 
     /// Sleeps until there are events (`time` at most) and gives each to `each`; returns how many there were.
-    pub fn wait(&self, time: Option<Duration>, each: impl FnMut(Event)) -> usize {
+    pub fn wait(&self, time: Option<Duration>, each: impl FnMut(Event<'_>)) -> usize {
         // SeqCst: whoever leaves work in the set and then sees no sleeper tells the helper; see `helper::arm`.
         self.sleepers.fetch_add(1, SeqCst);
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
@@ -181,14 +181,14 @@ impl Set {
 
     /// Takes the events that are there, without sleeping. Returns whether a wake that was meant for a sleeper was
     /// among them.
-    pub fn harvest(&self, each: impl FnMut(Event)) -> bool {
+    pub fn harvest(&self, each: impl FnMut(Event<'_>)) -> bool {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         let count = system::epoll_wait(self.epoll.as_raw_fd(), &mut events, Some(Duration::ZERO));
         self.take(&events[..count], each);
         events[..count].iter().any(|event| { event.u64 } == WAKE)
     }
 
-    fn take(&self, events: &[libc::epoll_event], mut each: impl FnMut(Event)) {
+    fn take(&self, events: &[libc::epoll_event], mut each: impl FnMut(Event<'_>)) {
         self.harvests.fetch_add(1, Relaxed);
         for event in events {
             let data = event.u64;
@@ -197,7 +197,7 @@ impl Set {
                 name if name & NESTED != 0 => each(Event::Nested(name & !NESTED)),
                 key => {
                     if let Some(socket) = WATCHED.get(Key::from_number(key as u32)) {
-                        each(Event::Socket(socket, Edge::new(event.events)));
+                        each(Event::Socket(&socket, Edge::new(event.events)));
                     }
                 }
             }

@@ -122,7 +122,7 @@ pub fn select(
     let mut members = [Vec::new(), Vec::new(), Vec::new()];
     for (set, members) in sets.iter().zip(&mut members) {
         for (index, handle) in set.iter().enumerate() {
-            let socket = handle::socket(*handle)?;
+            let socket = Arc::clone(&*handle::socket(*handle)?);
             if !set[..index].contains(handle) {
                 members.push((*handle, socket));
             }

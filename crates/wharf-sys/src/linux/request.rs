@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicUsize, Ordering::*};
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
@@ -27,7 +27,7 @@ pub struct Request {
     /// The listener, if this is the second half of an AcceptEx: it reports there.
     pub origin: Option<Arc<Socket>>,
     /// Unique.
-    pub id: u64, // unique
+    pub id: u64,
     issuer: u64, // the issuing thread
     /// What to do when an attempt would block.
     pub patience: Patience,
@@ -104,7 +104,7 @@ impl Overlapped {
     pub fn event(self) -> Result<Option<Arc<Event>>, Status> {
         match self.event_handle() {
             0 => Ok(None),
-            handle => handle::event((handle & !1) as HANDLE).map(Some),
+            handle => Ok(Some(Arc::clone(&*handle::event((handle & !1) as HANDLE)?))),
         }
     }
 
@@ -227,34 +227,11 @@ thread_local! {
 
 const POOLED_MAX: usize = 256;
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// Live requests, counted in several places so that threads do not meet; the sum is the count.
-static LIVE: [Shard; 16] = [const { Shard(AtomicIsize::new(0)) }; 16];
-
-#[repr(align(64))]
-struct Shard(AtomicIsize);
-
-/// How many requests are accepted and not yet delivered.
-pub fn live_requests() -> usize {
-    LIVE.iter()
-        .map(|shard| shard.0.load(Relaxed))
-        .sum::<isize>()
-        .max(0) as usize
-}
-
-fn count(issuer: u64, change: isize) {
-    LIVE[issuer as usize % LIVE.len()]
-        .0
-        .fetch_add(change, Relaxed);
-}
-
 impl Request {
     /// A request of the calling thread.
     pub fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
-        let issuer = thread::current_serial();
-        count(issuer, 1);
-        let id = NEXT_ID.fetch_add(1, Relaxed);
+        let (issuer, id) = thread::next_request();
+        thread::count_request(1);
         let request = Request {
             operation,
             delivery,
@@ -274,7 +251,7 @@ impl Request {
 
     /// Its end.
     pub fn free(mut self: Box<Self>) {
-        count(self.issuer, -1);
+        thread::count_request(-1);
         self.operation = Operation::None;
         self.delivery = Delivery::None;
         self.origin = None;

@@ -4,14 +4,15 @@
 //! nothing rather than somebody else's value. Freed places are reused first in, first out, and only when
 //! many are free, so that a generation comes round again as late as possible.
 //!
-//! Places live in chunks that are never freed or moved; each has its own lock, so look-ups of different values
-//! do not meet.
+//! Places live in chunks that are never freed or moved. Looking takes no lock: see `place.rs`.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::lock::Lock;
+use super::place::Place;
 
 /// Bits of a key that are the index.
 pub const INDEX_BITS: u32 = 20;
@@ -37,22 +38,19 @@ impl Key {
         Key(number)
     }
 
-    fn new(index: usize, generation: u32) -> Key {
-        Key(generation << INDEX_BITS | index as u32)
+    fn new(index: usize, generation: u64) -> Key {
+        const GENERATIONS: u64 = 1 << GENERATION_BITS;
+        Key(((generation % GENERATIONS) as u32) << INDEX_BITS | index as u32)
     }
 
     fn index(self) -> usize {
         (self.0 & ((1 << INDEX_BITS) - 1)) as usize
     }
 
-    fn generation(self) -> u32 {
-        self.0 >> INDEX_BITS
+    /// Whether it names the value of that generation of its place.
+    fn names(self, generation: u64) -> bool {
+        self == Key::new(self.index(), generation)
     }
-}
-
-struct Place<T> {
-    generation: u32, // of the value that is here, or will be next
-    value: Option<T>,
 }
 
 struct Free {
@@ -60,7 +58,7 @@ struct Free {
     used: usize,              // places handed out at least once; index 0 never is
 }
 
-type Chunk<T> = Box<[Lock<Place<T>>]>;
+type Chunk<T> = Box<[Place<T>]>;
 
 /// The table. See the module.
 pub struct Slab<T> {
@@ -86,34 +84,43 @@ impl<T: Clone> Slab<T> {
     pub fn insert(&self, value: T) -> Option<Key> {
         let index = self.free_index()?;
         let chunk = self.chunks[index / CHUNK].get_or_init(new_chunk);
-        let mut place = chunk[index % CHUNK].lock();
-        place.value = Some(value);
+        // SAFETY: `free_index` gives a vacant place to one caller only.
+        let generation = unsafe { chunk[index % CHUNK].fill(value) };
         self.count.fetch_add(1, Relaxed);
-        Some(Key::new(index, place.generation))
+        Some(Key::new(index, generation))
     }
 
-    /// The value with that key.
-    pub fn get(&self, key: Key) -> Option<T> {
-        let place = self.place(key)?.lock();
-        if place.generation == key.generation() {
-            place.value.clone()
-        } else {
-            None
+    /// The value with that key; it stays while the reference lives, even if it is removed meanwhile.
+    pub fn get(&self, key: Key) -> Option<Ref<'_, T>> {
+        let place = self.place(key)?;
+        match place.pin(|generation| key.names(generation)) {
+            Ok(generation) => Some(Ref {
+                slab: self,
+                place,
+                index: key.index(),
+                generation,
+            }),
+            Err(vacant) => {
+                self.reuse(key.index(), vacant);
+                None
+            }
         }
+    }
+
+    /// Whether a value with that key can be found now.
+    pub fn has(&self, key: Key) -> bool {
+        self.place(key)
+            .is_some_and(|place| place.has(|generation| key.names(generation)))
     }
 
     /// Removes the value with that key; the key is stale from here on.
     pub fn remove(&self, key: Key) -> Option<T> {
-        let mut place = self.place(key)?.lock();
-        if place.generation != key.generation() {
-            return None;
+        let value = self.get(key)?;
+        if !value.place.retire(value.generation) {
+            return None; // another thread was faster
         }
-        let value = place.value.take()?;
-        place.generation = (place.generation + 1) & ((1 << GENERATION_BITS) - 1);
-        drop(place);
         self.count.fetch_sub(1, Relaxed);
-        self.free.lock().indices.push_back(key.index());
-        Some(value)
+        Some(value.clone())
     }
 
     /// How many values there are.
@@ -124,15 +131,15 @@ impl<T: Clone> Slab<T> {
     /// Every key and value that is there now.
     pub fn all(&self) -> Vec<(Key, T)> {
         let used = self.free.lock().used;
-        (1..=used)
-            .filter_map(|index| {
-                let place = self.chunks[index / CHUNK].get()?[index % CHUNK].lock();
-                Some((Key::new(index, place.generation), place.value.clone()?))
-            })
-            .collect()
+        let value_at = |index: usize| {
+            let place = &self.chunks[index / CHUNK].get()?[index % CHUNK];
+            let key = Key::new(index, place.generation());
+            Some((key, self.get(key)?.clone()))
+        };
+        (1..=used).filter_map(value_at).collect()
     }
 
-    fn place(&self, key: Key) -> Option<&Lock<Place<T>>> {
+    fn place(&self, key: Key) -> Option<&Place<T>> {
         let index = key.index();
         self.chunks[index / CHUNK]
             .get()
@@ -150,15 +157,40 @@ impl<T: Clone> Slab<T> {
     }
 }
 
+impl<T> Slab<T> {
+    /// A place that has become vacant is used again.
+    fn reuse(&self, index: usize, vacant: bool) {
+        if vacant {
+            self.free.lock().indices.push_back(index);
+        }
+    }
+}
+
 fn new_chunk<T>() -> Chunk<T> {
-    (0..CHUNK)
-        .map(|_| {
-            Lock::new(Place {
-                generation: 0,
-                value: None,
-            })
-        })
-        .collect()
+    (0..CHUNK).map(|_| Place::vacant()).collect()
+}
+
+/// A value of a [`Slab`], which stays while this lives.
+pub struct Ref<'a, T> {
+    slab: &'a Slab<T>,
+    place: &'a Place<T>,
+    index: usize,
+    generation: u64,
+}
+
+impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: pinned by `get` until this is dropped.
+        unsafe { self.place.value() }
+    }
+}
+
+impl<T> Drop for Ref<'_, T> {
+    fn drop(&mut self) {
+        self.slab.reuse(self.index, self.place.unpin());
+    }
 }
 
 #[cfg(test)]
@@ -169,11 +201,11 @@ mod tests {
     fn a_removed_value_is_not_found_under_its_old_key() {
         let slab = Slab::new();
         let key = slab.insert("a").unwrap();
-        assert_eq!(slab.get(key), Some("a"));
+        assert_eq!(slab.get(key).as_deref(), Some(&"a"));
         assert_eq!(slab.remove(key), Some("a"));
         assert_eq!(
-            (slab.get(key), slab.remove(key), slab.len()),
-            (None, None, 0)
+            (slab.get(key).is_none(), slab.remove(key), slab.len()),
+            (true, None, 0)
         );
     }
 
@@ -191,10 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_looked_at_stays_until_the_last_look() {
+        let (slab, value) = (Slab::new(), std::sync::Arc::new(()));
+        let key = slab.insert(value.clone()).unwrap();
+        let look = slab.get(key).unwrap();
+        drop(slab.remove(key));
+        assert_eq!(std::sync::Arc::strong_count(&look), 2);
+        assert!(!slab.has(key));
+        drop(look);
+        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+    }
+
+    #[test]
     fn any_number_is_a_harmless_key() {
         let slab = Slab::<u8>::new();
         for number in [0, 1, u32::MAX, 1 << INDEX_BITS, 0x7fff_ffff] {
-            assert_eq!(slab.get(Key::from_number(number)), None);
+            assert!(slab.get(Key::from_number(number)).is_none());
             assert_eq!(slab.remove(Key::from_number(number)), None);
         }
     }

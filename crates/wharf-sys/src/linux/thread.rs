@@ -7,15 +7,17 @@
 use core::ffi::c_void;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, LazyLock, Weak};
 
-use windows_sys::Win32::Foundation::STILL_ACTIVE;
+use windows_sys::Win32::Foundation::{HANDLE, STILL_ACTIVE};
 
 use super::cancel;
 use super::deferral;
 use super::dispatch::MemberId;
 use super::escape::{self, StartRoutine};
+use super::handle;
 use super::lock::Lock;
 use super::parker::Parker;
 use super::port::Port;
@@ -40,6 +42,7 @@ pub struct Thread {
     refused: AtomicBool,    // it could not be given a handle: it must not run
     suspended: AtomicU32,   // suspend count of a thread created suspended
     waiting: AtomicBool,    // asleep in a wait of the library: for tests
+    requests: AtomicIsize, // started less ended by it; the sum over all threads is what is under way
 }
 
 struct Apcs {
@@ -51,7 +54,9 @@ struct Apcs {
 struct Local {
     thread: Arc<Thread>,
     association: RefCell<Option<(Arc<Port>, MemberId)>>, // the port whose active count this thread is part of
-    issued: Cell<bool>, // whether it ever left an operation pending
+    port_handle: Cell<HANDLE>, // by which it last asked that port for a packet
+    ids: Cell<Range<u64>>,     // of its next requests
+    issued: Cell<bool>,        // whether it ever left an operation pending
 }
 
 thread_local! {
@@ -70,6 +75,8 @@ impl Drop for AtExit {
 }
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+static RETIRED_REQUESTS: AtomicIsize = AtomicIsize::new(0); // what ended threads left of the count
 
 static THREADS: LazyLock<Lock<HashMap<u32, Weak<Thread>>>> = LazyLock::new(Default::default);
 
@@ -90,6 +97,8 @@ fn begin(thread: Arc<Thread>) -> *const Local {
     let local = Box::new(Local {
         thread,
         association: RefCell::new(None),
+        port_handle: Cell::new(std::ptr::null_mut()),
+        ids: Cell::new(0..0),
         issued: Cell::new(false),
     });
     let local = Box::into_raw(local).cast_const();
@@ -112,7 +121,11 @@ fn end(code: u32) {
             cancel::thread_exits(local.thread.serial);
         }
         disassociate(local);
-        THREADS.lock().remove(&local.thread.id());
+        {
+            let mut threads = THREADS.lock();
+            threads.remove(&local.thread.id());
+            RETIRED_REQUESTS.fetch_add(local.thread.requests.load(Relaxed), Relaxed);
+        }
         local.thread.finish(code);
     }
     LOCAL.set(std::ptr::null());
@@ -130,6 +143,46 @@ pub fn current_id() -> u32 {
     with(|local| local.thread.id())
 }
 
+/// The calling thread's serial number, and an identifier for a request of its own.
+pub fn next_request() -> (u64, u64) {
+    with(|local| {
+        let mut ids = local.ids.take();
+        let id = ids.next().unwrap_or_else(|| {
+            const BLOCK: u64 = 1 << 10;
+            let start = NEXT_ID.fetch_add(BLOCK, Relaxed);
+            ids = start + 1..start + BLOCK;
+            start
+        });
+        local.ids.set(ids);
+        (local.thread.serial, id)
+    })
+}
+
+/// The calling thread starts (or, −1, ends) a request.
+pub fn count_request(change: isize) {
+    let local = LOCAL.get();
+    if local.is_null() {
+        // The thread has ended for the library.
+        RETIRED_REQUESTS.fetch_add(change, Relaxed);
+        return;
+    }
+    // SAFETY: as in `with`.
+    let local = unsafe { &*local };
+    let requests = &local.thread.requests; // written by its own thread only
+    requests.store(requests.load(Relaxed) + change, Relaxed);
+}
+
+/// How many requests have been started and not ended, by all threads.
+pub fn live_requests() -> usize {
+    let threads = THREADS.lock();
+    let by_thread = threads
+        .values()
+        .filter_map(Weak::upgrade)
+        .map(|thread| thread.requests.load(Relaxed))
+        .sum::<isize>();
+    (by_thread + RETIRED_REQUESTS.load(Relaxed)).max(0) as usize
+}
+
 /// The calling thread's serial number.
 pub fn current_serial() -> u64 {
     with(|local| local.thread.serial)
@@ -138,6 +191,31 @@ pub fn current_serial() -> u64 {
 /// Notes that the calling thread leaves an operation pending, which its end may have to cancel.
 pub fn note_pending() {
     with(|local| local.issued.set(true));
+}
+
+/// Whether the handle names the port that the calling thread belongs to already, and then what `use_port` does with it.
+/// It must run no application code.
+pub fn in_own_port<R>(
+    handle: HANDLE,
+    use_port: impl FnOnce(&Arc<Port>, MemberId, &Arc<Thread>) -> R,
+) -> Option<R> {
+    with(|local| {
+        if local.port_handle.get() != handle || !handle::is_open(handle) {
+            return None;
+        }
+        let association = local.association.borrow();
+        let (port, member) = association.as_ref()?;
+        Some(use_port(port, *member, &local.thread))
+    })
+}
+
+/// Remembers the handle by which the calling thread has just asked its port for a packet.
+pub fn note_port_handle(handle: HANDLE) {
+    with(|local| {
+        if local.association.borrow().is_some() && handle::is_open(handle) {
+            local.port_handle.set(handle);
+        }
+    });
 }
 
 /// Associates the calling thread with `port`, leaving another one, and returns its place there.
@@ -166,6 +244,7 @@ pub fn works_for(port: &Arc<Port>) -> bool {
 }
 
 fn disassociate(local: &Local) {
+    local.port_handle.set(std::ptr::null_mut());
     if let Some((port, id)) = local.association.take() {
         deferral::flush_in_passing(&port);
         port.leave(id);
@@ -218,6 +297,7 @@ impl Thread {
             refused: AtomicBool::new(false),
             suspended: AtomicU32::new(suspended),
             waiting: AtomicBool::new(false),
+            requests: AtomicIsize::new(0),
         })
     }
 

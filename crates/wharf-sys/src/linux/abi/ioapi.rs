@@ -18,7 +18,7 @@ use crate::platform::parker::Deadline;
 use crate::platform::port::{Packet, Port};
 use crate::platform::status::Status;
 use crate::platform::wait::{self, Waited};
-use crate::platform::{cancel, handle, last_error};
+use crate::platform::{cancel, handle, last_error, thread};
 
 /// Makes a completion port, associates a socket with one, or both.
 ///
@@ -43,7 +43,8 @@ pub unsafe extern "system" fn CreateIoCompletionPort(
         }
         let socket = handle::file(filehandle)?;
         if !existingcompletionport.is_null() {
-            socket.associate(&handle::port(existingcompletionport)?, completionkey)?;
+            let port = handle::port(existingcompletionport)?;
+            socket.associate(&port, completionkey)?;
             return Ok(existingcompletionport);
         }
         let port = Port::new(numberofconcurrentthreads)?;
@@ -79,9 +80,7 @@ pub unsafe extern "system" fn GetQueuedCompletionStatus(
     if lpnumberofbytestransferred.is_null() || lpcompletionkey.is_null() || lpoverlapped.is_null() {
         return last_error::bool_result(Err(Status::INVALID_PARAMETER));
     }
-    let packet =
-        handle::port(completionport).and_then(|port| port.get(deadline(dwmilliseconds), false));
-    let packet = match packet {
+    let packet = match get(completionport, deadline(dwmilliseconds)) {
         Ok(packet) => packet,
         Err(status) => return last_error::bool_result(Err(status)),
     };
@@ -96,6 +95,18 @@ pub unsafe extern "system" fn GetQueuedCompletionStatus(
     } else {
         TRUE
     }
+}
+
+/// One packet of the port: without a look at the table's entry, if it is the calling thread's own port.
+fn get(completionport: HANDLE, deadline: Deadline) -> Result<Packet, Status> {
+    let own = thread::in_own_port(completionport, |port, member, thread| {
+        port.get_as(member, thread, deadline, false)
+    });
+    own.unwrap_or_else(|| {
+        let packet = handle::port(completionport)?.get(deadline, false);
+        thread::note_port_handle(completionport);
+        packet
+    })
 }
 
 /// Takes up to `ulcount` packets from a port; waits up to `dwmilliseconds` for the first only.

@@ -56,7 +56,7 @@ pub unsafe extern "system" fn AcceptEx(
             local: dwlocaladdresslength as usize,
             remote: dwremoteaddresslength as usize,
         };
-        listener.accept_into(acceptor, output, overlapped)
+        listener.accept_into(Arc::clone(&acceptor), output, overlapped)
     };
     pending(accept())
 }

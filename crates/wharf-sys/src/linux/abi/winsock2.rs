@@ -12,6 +12,7 @@ use windows_sys::core::{BOOL, PCSTR, PSTR};
 use super::ioapi::{status_of, wait_for_operation};
 use super::{mswsock, store, synch};
 use crate::platform::address::{Address, Family};
+use crate::platform::handle::Named;
 use crate::platform::object::{Event, Object};
 use crate::platform::operation::Buffers;
 use crate::platform::option::{self, SetEffect};
@@ -106,7 +107,7 @@ pub unsafe extern "system" fn WSASetLastError(ierror: i32) {
 }
 
 /// The socket of a handle, once Winsock is started.
-fn find(s: SOCKET) -> Result<Arc<Socket>, Status> {
+fn find(s: SOCKET) -> Result<Named<Socket>, Status> {
     startup::check()?;
     handle::socket(s)
 }
@@ -817,7 +818,7 @@ pub unsafe extern "system" fn WSACreateEvent() -> WSAEVENT {
     )
 }
 
-fn event_of(handle: WSAEVENT) -> Result<Arc<Event>, Status> {
+fn event_of(handle: WSAEVENT) -> Result<Named<Event>, Status> {
     handle::event(handle as HANDLE)
 }
 
