@@ -33,23 +33,25 @@ fn unowned_socket() -> Raw {
 fn two_cleanups_of_one_startup_do_not_both_succeed() {
     let _watch = watch();
     in_own_process(|| {
-        for round in 0..1000 {
-            assert_eq!(start_version(0x0202), Ok(()));
-            let together = Arc::new(Barrier::new(2));
-            let cleaners = [(); 2].map(|()| {
-                let together = together.clone();
-                spawn(move || {
-                    together.wait();
-                    clean_up().is_ok()
-                })
-            });
-            let succeeded = join_all(cleaners)
-                .into_iter()
-                .filter(|&ended| ended)
-                .count();
-            assert_eq!(succeeded, 1, "round {round}");
-            assert_eq!(clean_up(), Err(WSANOTINITIALISED), "round {round}");
-        }
+        not_under_wine("its count of start-ups is no atomic", || {
+            for round in 0..1000 {
+                assert_eq!(start_version(0x0202), Ok(()));
+                let together = Arc::new(Barrier::new(2));
+                let cleaners = [(); 2].map(|()| {
+                    let together = together.clone();
+                    spawn(move || {
+                        together.wait();
+                        clean_up().is_ok()
+                    })
+                });
+                let succeeded = join_all(cleaners)
+                    .into_iter()
+                    .filter(|&ended| ended)
+                    .count();
+                assert_eq!(succeeded, 1, "round {round}");
+                assert_eq!(clean_up(), Err(WSANOTINITIALISED), "round {round}");
+            }
+        });
     });
 }
 

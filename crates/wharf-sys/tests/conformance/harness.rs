@@ -665,6 +665,9 @@ pub fn compute_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Why a test in which a thread must wait already makes no sense where that cannot be told.
+pub const CANNOT_TELL: &str = "nobody can tell whether the thread waits already";
+
 /// Waits until exactly `count` threads wait at `port`; where that cannot be told, long enough.
 #[track_caller]
 pub fn until_port_waiters(port: HANDLE, count: usize) {
