@@ -4,7 +4,8 @@
 #   needed NAME SECONDS COMMAND [ARGUMENT…]  the same, but without it the rest makes no sense
 #   summary                                  prints the table; fails if a step failed
 #
-# A step that hangs is ended by `timeout`, and its children with it. A line `NOTE: …` in a log is shown in any case.
+# A step that hangs is ended by `timeout`, and its children with it. A line `NOTE: …` in a log is shown in any case; of a
+# failure the tests that failed and their panics come first.
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 logs=$target/ci-logs
@@ -35,11 +36,21 @@ step() {
     grep '^NOTE: ' "$log" || true
     if [[ $status -ne 0 ]]; then
         failures=$((failures + 1))
-        printf -- '-- %s %s; the end of %s:\n' "$name" "$verdict" "$log"
-        tail -n 80 "$log"
+        printf -- '-- %s %s\n' "$name" "$verdict"
+        explain "$log"
     fi
     printf '   %s, %d s\n' "$verdict" $((SECONDS - begun))
     table+=("$(printf '%-14s %6d s   %s' "$name" $((SECONDS - begun)) "$verdict")")
+}
+
+# What a reader of a failure wants first, since whoever shows this output may cut it: which tests failed, then what
+# each of them said (without backtraces; those are in the log), and only then the end of the log.
+explain() {
+    local log=$1 telling='^test .* FAILED|^error(\[|:)|panicked at|hangs; ending|has been running for over|Sanitizer|^ERROR'
+    grep -E "$telling" "$log" | head -n 40 || true
+    awk '/^---- .* stdout ----$/ { shown = 1 } /^(stack backtrace|failures):$/ { shown = 0 } shown' "$log" | head -n 200
+    printf -- '-- the end of %s:\n' "$log"
+    tail -n 30 "$log"
 }
 
 needed() {

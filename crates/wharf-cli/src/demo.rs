@@ -53,14 +53,16 @@ pub enum Until {
 pub fn run(plan: &Plan) -> Result<DemoReport> {
     allow_descriptors(plan.connections)?;
     let mut server = ServerProcess::start(plan.workers)?;
-    let clients = Clients::connect(server.address(), plan)?;
+    let connected = Clients::connect(server.address(), plan);
+    let clients = server.or_its_end(connected)?;
 
     let before = server.status()?;
     let progress = progress_bar(plan);
-    let tally = clients.exchange(plan.until, |tally| {
+    let exchanged = clients.exchange(plan.until, |tally| {
         progress.set_position(position(plan.until, tally))
-    })?;
+    });
     progress.finish_and_clear();
+    let tally = server.or_its_end(exchanged)?;
     let after = server
         .status()
         .context("the server did not survive the demo")?;

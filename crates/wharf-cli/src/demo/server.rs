@@ -119,6 +119,14 @@ impl ServerProcess {
         serde_json::from_str(&answer).with_context(|| format!("the echo server says {answer:?}"))
     }
 
+    /// What became of the clients. Whatever failed at them: if the child has ended, that is the cause to report.
+    pub fn or_its_end<T>(&mut self, clients: Result<T>) -> Result<T> {
+        clients.or_else(|failure| {
+            self.status()?;
+            Err(failure)
+        })
+    }
+
     /// Ends the child, which must end well.
     pub fn stop(mut self) -> Result<()> {
         self.questions = None;

@@ -155,7 +155,7 @@ fn cancelled_receive_takes_no_data() {
 #[test]
 fn cancelled_waitall_receive_keeps_its_data() {
     let _watch = watch();
-    differs_under_wine("completes with the first data", || {
+    not_under_wine("takes what is there when it looks", || {
         let pair = connected_pair(Family::V4);
         let port = port_of(*pair.server, KEY);
         let request = Request::new(6);

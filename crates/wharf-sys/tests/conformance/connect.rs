@@ -18,9 +18,7 @@ fn until_connect_failed(socket: Raw) {
 
 /// Waits until a non-blocking connect on `socket` has succeeded.
 fn until_connected(socket: Raw) {
-    until("the connect succeeds", || {
-        socket.option(SOL_SOCKET, SO_CONNECT_TIME) == Ok(0)
-    });
+    until("the connect succeeds", || socket.has_connect_time());
 }
 
 // --- connect ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wharf_sys::*;
 
@@ -33,23 +33,25 @@ fn unowned_socket() -> Raw {
 fn two_cleanups_of_one_startup_do_not_both_succeed() {
     let _watch = watch();
     in_own_process(|| {
-        for round in 0..1000 {
-            assert_eq!(start_version(0x0202), Ok(()));
-            let together = Arc::new(Barrier::new(2));
-            let cleaners = [(); 2].map(|()| {
-                let together = together.clone();
-                spawn(move || {
-                    together.wait();
-                    clean_up().is_ok()
-                })
-            });
-            let succeeded = join_all(cleaners)
-                .into_iter()
-                .filter(|&ended| ended)
-                .count();
-            assert_eq!(succeeded, 1, "round {round}");
-            assert_eq!(clean_up(), Err(WSANOTINITIALISED), "round {round}");
-        }
+        not_under_wine("its count of start-ups is no atomic", || {
+            for round in 0..1000 {
+                assert_eq!(start_version(0x0202), Ok(()));
+                let together = Arc::new(Barrier::new(2));
+                let cleaners = [(); 2].map(|()| {
+                    let together = together.clone();
+                    spawn(move || {
+                        together.wait();
+                        clean_up().is_ok()
+                    })
+                });
+                let succeeded = join_all(cleaners)
+                    .into_iter()
+                    .filter(|&ended| ended)
+                    .count();
+                assert_eq!(succeeded, 1, "round {round}");
+                assert_eq!(clean_up(), Err(WSANOTINITIALISED), "round {round}");
+            }
+        });
     });
 }
 
@@ -97,17 +99,13 @@ fn cleanup_does_not_linger() {
             for _ in 0..3 {
                 let pair = listener.pair();
                 fill(*pair.server);
-                pair.server.set_linger(true, 10);
+                pair.server.set_linger(true, LONG_LINGER);
                 let _stay_open = (pair.client.into_raw(), pair.server.into_raw());
             }
             std::mem::forget(listener);
             let start = Instant::now();
             while clean_up().is_ok() {}
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "{:?}",
-                start.elapsed()
-            );
+            assert!(start.elapsed() < DEADLINE, "{:?}", start.elapsed());
         });
     });
 }
@@ -129,7 +127,7 @@ fn lingering_close_ends_with_a_reset() {
     not_under_wine("its server lingers itself", || {
         let pair = connected_pair(Family::V4);
         fill(*pair.server);
-        pair.server.set_linger(true, 30);
+        pair.server.set_linger(true, LONG_LINGER);
         let server = pair.server.into_raw();
         let start = Instant::now();
         let closer = spawn(move || server.close());
@@ -148,7 +146,7 @@ fn non_blocking_lingering_socket_closes_after_a_reset() {
     let pair = connected_pair(Family::V4);
     fill(*pair.server);
     pair.server.set_non_blocking(true);
-    pair.server.set_linger(true, 30);
+    pair.server.set_linger(true, LONG_LINGER);
     pair.client.reset();
     until("the reset arrives", || {
         pair.server.send(b"x") == Err(WSAECONNRESET)
@@ -164,7 +162,7 @@ fn lingering_close_waits_alertably() {
     not_under_wine("its server lingers itself", || {
         let pair = connected_pair(Family::V4);
         fill(*pair.server);
-        pair.server.set_linger(true, 30);
+        pair.server.set_linger(true, LONG_LINGER);
         let server = pair.server.into_raw();
         let closer = spawn(move || server.close());
         closer.until_waits();
@@ -219,9 +217,7 @@ fn accept_socket_is_taken_until_the_first_data() {
     let [request, second] = [(); 2].map(|()| layout.request());
     assert_eq!(listener.accept_ex(*accepted, &request, layout), PENDING);
     let client = listener.client();
-    until("the connection is taken", || {
-        accepted.option(SOL_SOCKET, SO_CONNECT_TIME) == Ok(0)
-    });
+    until("the connection is taken", || accepted.has_connect_time());
     let elsewhere = Listener::new(Family::V4);
     assert_eq!(accepted.connect(&elsewhere.address), Err(WSAEINVAL));
     assert_eq!(
@@ -241,26 +237,29 @@ fn accept_socket_is_taken_until_the_first_data() {
 #[test]
 fn two_threads_learn_of_a_failed_connect() {
     let _watch = watch();
-    differs_under_wine("reading SO_ERROR clears it", || {
-        let (_holder, nobody) = refusing_address(Family::V4);
-        for round in 0..500 {
-            let client = Socket::tcp(Family::V4);
-            client.set_non_blocking(true);
-            assert_eq!(client.connect(&nobody), Err(WSAEWOULDBLOCK));
-            let raw = *client;
-            let learns = move || {
-                until("the connect fails", || {
-                    raw.option(SOL_SOCKET, SO_ERROR) == Ok(WSAECONNREFUSED)
-                })
-            };
-            join_all([spawn(learns), spawn(learns)]);
-            assert_eq!(
-                client.connect(&nobody),
-                Err(WSAEWOULDBLOCK),
-                "round {round}"
-            );
-        }
-    });
+    not_under_wine(
+        "reading SO_ERROR clears it: who reads second waits in vain",
+        || {
+            let (_holder, nobody) = refusing_address(Family::V4);
+            for round in 0..500 {
+                let client = Socket::tcp(Family::V4);
+                client.set_non_blocking(true);
+                assert_eq!(client.connect(&nobody), Err(WSAEWOULDBLOCK));
+                let raw = *client;
+                let learns = move || {
+                    until("the connect fails", || {
+                        raw.option(SOL_SOCKET, SO_ERROR) == Ok(WSAECONNREFUSED)
+                    })
+                };
+                join_all([spawn(learns), spawn(learns)]);
+                assert_eq!(
+                    client.connect(&nobody),
+                    Err(WSAEWOULDBLOCK),
+                    "round {round}"
+                );
+            }
+        },
+    );
 }
 
 /// getsockname goes on telling the address after the peer reset the connection.

@@ -38,15 +38,19 @@ fn completion_ends_the_alertable_wait() {
     let _watch = watch();
     let pair = connected_pair(Family::V4);
     let server = *pair.server;
+    let posted = Event::manual();
+    let is_posted = posted.clone();
     let waiter = spawn(move || {
         let request = Request::new(8);
         assert_eq!(server.receive_routine(&request, ROUTINE), PENDING);
+        is_posted.set();
         let calls = until_routine();
         (
             calls == [request.routine_success(3)],
             request.received().to_vec(),
         )
     });
+    assert!(posted.wait(DEADLINE_MS));
     waiter.until_waits();
     pair.client.send_all(b"abc");
     assert_eq!(waiter.join(), (true, b"abc".to_vec()));

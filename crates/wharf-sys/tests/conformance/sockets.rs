@@ -624,7 +624,7 @@ fn peek_leaves_the_data() {
 #[test]
 fn waitall_fills_the_buffer() {
     let _watch = watch();
-    differs_under_wine("returns with the first data", || {
+    not_under_wine("takes what is there when it looks", || {
         let pair = connected_pair(Family::V4);
         let server = *pair.server;
         let receive = move || {
@@ -776,12 +776,14 @@ fn recv_after_a_reset() {
 #[test]
 fn reset_ends_a_blocking_recv() {
     let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let server = *pair.server;
-    let reader = spawn(move || server.recv(&mut [0; 1]));
-    reader.until_waits();
-    pair.client.reset();
-    assert_eq!(reader.join(), Err(WSAECONNRESET));
+    not_under_wine("recv sometimes answers 0 after a reset", || {
+        let pair = connected_pair(Family::V4);
+        let server = *pair.server;
+        let reader = spawn(move || server.recv(&mut [0; 1]));
+        reader.until_waits();
+        pair.client.reset();
+        assert_eq!(reader.join(), Err(WSAECONNRESET));
+    });
 }
 
 /// A send after the peer is gone fails and does not end the process.

@@ -22,6 +22,9 @@ use crate::harness::*;
 /// How long a test watches that something does *not* happen.
 pub const QUIET_MS: u32 = 30;
 
+/// A linger time in seconds that no test waits for: whatever must not linger is done within [`DEADLINE`].
+pub const LONG_LINGER: u16 = 10 * DEADLINE.as_secs() as u16;
+
 /// Windows' `SOMAXCONN`: as long a backlog as the provider allows.
 pub const BACKLOG_MAX: i32 = i32::MAX;
 
@@ -397,6 +400,11 @@ impl Raw {
         let mut value = [0; 4];
         self.option_bytes(level, option, &mut value)?;
         Ok(i32::from_ne_bytes(value))
+    }
+
+    /// Whether SO_CONNECT_TIME tells of a connection, for however many seconds.
+    pub fn has_connect_time(self) -> bool {
+        matches!(self.option(SOL_SOCKET, SO_CONNECT_TIME), Ok(0..))
     }
 
     pub fn set_linger(self, on: bool, seconds: u16) {
@@ -1114,17 +1122,6 @@ pub fn assert_empty(port: &Port) {
 #[track_caller]
 pub fn assert_quiet(port: &Port) {
     assert_eq!(port.take(QUIET_MS), TIMED_OUT);
-}
-
-// --- Platforms -------------------------------------------------------------------------------------
-
-/// Runs `body` except under Wine, which deviates only sometimes: neither outcome can be asserted there.
-pub fn not_under_wine(reason: &str, body: impl FnOnce()) {
-    if under_wine() {
-        println!("not under Wine: {reason}");
-    } else {
-        body();
-    }
 }
 
 // --- Special states --------------------------------------------------------------------------------

@@ -399,17 +399,21 @@ fn apc_ends_an_alertable_sleep_only() {
     assert_ne!(queue_apc(sleeper.handle().raw(), || ()), 0);
     assert_eq!(sleeper.join(), WAIT_IO_COMPLETION);
 
-    let log = Log::default();
+    let (log, queued) = (Log::default(), Event::manual());
     let sleeper = spawn({
-        let log = log.clone();
+        let (log, queued) = (log.clone(), queued.clone());
         move || {
             let start = Instant::now();
             sleep(4 * SHORT_MS);
-            (start.elapsed(), log.take(), sleep_alertable(0), log.take())
+            let slept = start.elapsed();
+            // The APC may come so late that it finds the thread here, which is not alertable either.
+            assert!(queued.wait(DEADLINE_MS));
+            (slept, log.take(), sleep_alertable(0), log.take())
         }
     });
     sleeper.until_waits();
     log.queue(sleeper.handle().raw(), 1);
+    queued.set();
     let (slept, during, after, then) = sleeper.join();
     assert!(
         slept >= Duration::from_millis(4 * u64::from(SHORT_MS) - 1),
@@ -553,9 +557,9 @@ fn tick_counts_are_milliseconds() {
     let _watch = watch();
     // SAFETY: no preconditions.
     let ticks = || unsafe { (GetTickCount64(), GetTickCount(), GetTickCount64()) };
+    let start = Instant::now();
     let (before, short, after) = ticks();
     assert!(before > 0 && (before..=after).any(|tick| tick as u32 == short));
-    let start = Instant::now();
     sleep(2 * SHORT_MS);
     let passed = ticks().0 - before;
     let clock_step_ms = 16;
