@@ -74,11 +74,10 @@ fn build_native(source: &Path) -> Result<()> {
 
 fn build_for_wine(source: &Path) -> Result<()> {
     let mut gcc = Command::new("x86_64-w64-mingw32-gcc");
-    gcc.args(["-O2", "-Wall"])
-        .arg(source)
-        .arg("-o")
-        .arg(c_server(stem(source)).with_extension("exe"))
-        .arg("-lws2_32");
+    gcc.args(["-O2", "-Wall", "-static"]).arg(source);
+    gcc.arg("-o")
+        .arg(c_server(stem(source)).with_extension("exe"));
+    gcc.args(["-lws2_32", "-lpthread"]); // the latter for clock_gettime
     run(&mut gcc)
 }
 

@@ -1,13 +1,17 @@
 //! The runner: servers × points, interleaved, on one machine; results to a file; tables and plots from files.
 
 mod build;
+mod idle_calls;
 mod machine;
+mod plot;
 mod point;
 mod print;
 mod results;
 mod rounds;
 mod sample;
 mod spec;
+mod table;
+mod targets;
 
 use std::path::PathBuf;
 
@@ -32,6 +36,17 @@ struct Cli {
 enum Command {
     /// Compare servers of your choice at points of your choice.
     Run(RunArguments),
+    /// Measure and print the targets.
+    Table(TableArguments),
+    /// Draw what was measured before, an SVG per point.
+    Plot {
+        /// Result files; several are taken together.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where to.
+        #[arg(long, default_value = "plots")]
+        out: PathBuf,
+    },
     /// Print what was measured before.
     Show {
         /// Result files; several are taken together.
@@ -43,7 +58,7 @@ enum Command {
 #[derive(Args)]
 struct RunArguments {
     /// NAME[/WORKERS[/CONCURRENCY]][@LIBRARY_DIRECTORY][:VARIABLE=VALUE,…]; names: wharf, wine, tokio-ct, tokio-mt,
-    /// epoll, uring.
+    /// epoll, uring; for posted packets mutex, crossbeam; wharf-counted counts running workers.
     #[arg(long = "server", value_name = "SERVER", default_values = ["tokio-ct", "epoll", "uring", "wharf"])]
     servers: Vec<ServerSpec>,
     /// WORKLOAD:CONNECTIONSxBYTES[,option…]; options: depth=N, both (both CPUs), first, stall-every=N,
@@ -56,6 +71,24 @@ struct RunArguments {
     /// Adds wharf with this variable in its environment.
     #[arg(long = "env", value_name = "K=V")]
     variables: Vec<String>,
+    #[command(flatten)]
+    schedule: Schedule,
+}
+
+#[derive(Args)]
+struct TableArguments {
+    /// Only the rows whose names begin with one of these.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    rows: Vec<String>,
+    /// List the rows.
+    #[arg(long)]
+    list: bool,
+    /// Measure nothing; print the rows from these results, taken together.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// Use this directory's libwharf.so.
+    #[arg(long = "lib", value_name = "DIR")]
+    library: Option<PathBuf>,
     #[command(flatten)]
     schedule: Schedule,
 }
@@ -86,6 +119,12 @@ struct Schedule {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Run(arguments) => run(arguments),
+        Command::Table(arguments) => table(&arguments),
+        Command::Plot { files, out } => {
+            let drawn = plot::draw(&Results::read_all(&files)?, &out)?;
+            println!("{} plots in {}", drawn.len(), out.display());
+            Ok(())
+        }
         Command::Show { files } => {
             print::comparison(&Results::read_all(&files)?);
             Ok(())
@@ -107,6 +146,21 @@ fn run(mut arguments: RunArguments) -> Result<()> {
     let cells = cells(&arguments.servers, &arguments.points);
     let results = rounds::measure(&cells, &arguments.schedule)?;
     print::comparison(&results);
+    Ok(())
+}
+
+fn table(arguments: &TableArguments) -> Result<()> {
+    let rows = targets::rows(&arguments.rows, arguments.library.as_deref())?;
+    if arguments.list {
+        rows.iter()
+            .for_each(|row| println!("{:18} {}", row.name, row.title));
+        return Ok(());
+    }
+    let results = match arguments.from.is_empty() {
+        true => rounds::measure(&targets::cells(&rows), &arguments.schedule)?,
+        false => Results::read_all(&arguments.from)?,
+    };
+    table::print(&rows, &results);
     Ok(())
 }
 

@@ -20,6 +20,9 @@ pub struct Sample {
     pub disturbed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Which of the files read it comes from.
+    #[serde(skip)]
+    pub file: usize,
     #[serde(flatten)]
     pub figures: BTreeMap<String, f64>,
 }
@@ -40,11 +43,15 @@ impl Results {
     pub fn read_all(files: &[PathBuf]) -> Result<Self> {
         let mut samples = Vec::new();
         let mut machine = None;
-        for file in files {
+        for (index, file) in files.iter().enumerate() {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("could not read {}", file.display()))?;
-            let results: Self =
+            let mut results: Self =
                 serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+            results
+                .samples
+                .iter_mut()
+                .for_each(|sample| sample.file = index);
             samples.extend(results.samples);
             machine = Some(results.machine);
         }
@@ -66,6 +73,22 @@ impl Results {
     pub fn values(&self, server: &str, point: &str, figure: &str) -> Vec<f64> {
         self.of(server, point)
             .filter_map(|sample| sample.figures.get(figure).copied())
+            .collect()
+    }
+
+    /// The samples of two servers (or points) that belong together: those of the same round of the same file.
+    pub fn pairs<'a>(
+        &'a self,
+        (server, point): (&'a str, &'a str),
+        (base, base_point): (&'a str, &'a str),
+    ) -> Vec<(&'a Sample, &'a Sample)> {
+        let partner = |sample: &Sample| {
+            let same_round =
+                |other: &&Sample| other.round == sample.round && other.file == sample.file;
+            self.of(base, base_point).find(same_round)
+        };
+        self.of(server, point)
+            .filter_map(|sample| Some((sample, partner(sample)?)))
             .collect()
     }
 

@@ -76,6 +76,7 @@ fn attempt_once(cell: &Cell, round: u32, schedule: &Schedule) -> Sample {
         attempts: 1,
         disturbed: foreign > schedule.foreign_cpus_max,
         error,
+        file: 0,
         figures,
     }
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use bench::{Workload, cpu};
 
 use crate::Cell;
 use crate::build;
+use crate::idle_calls;
 use crate::point::Point;
 use crate::spec::ServerSpec;
 
@@ -26,12 +27,31 @@ pub type Figures = BTreeMap<String, f64>;
 
 /// Takes one sample with a window of `seconds`.
 pub fn take((spec, point): &Cell, seconds: f64) -> Result<Figures> {
+    if point.workload == Workload::Posted {
+        return posted(spec, point, seconds);
+    }
     let server = Server::start(spec, point)?;
     server.wait_until_it_listens()?;
-    let mut load = load_command(point, &server, seconds)?;
-    let output = load
-        .output()
-        .context("could not start the load generator")?;
+    let mut figures = match point.options.strace {
+        true => idle_calls::count(
+            load_command(point, &server, seconds + idle_calls::MARGINS_S)?,
+            server.id(),
+            seconds,
+        )?,
+        false => figures_of(&load_command(point, &server, seconds)?.output()?)?,
+    };
+    figures.extend(server.stop()?);
+    if let (Some(all), Some(own)) = (
+        figures.get("server_memory_bytes_per_connection"),
+        figures.get("connection_bytes"),
+    ) {
+        figures.insert("library_memory_bytes_per_connection".into(), all - own);
+    }
+    Ok(figures)
+}
+
+/// What the load generator printed.
+pub fn figures_of(output: &Output) -> Result<Figures> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
@@ -39,7 +59,7 @@ pub fn take((spec, point): &Cell, seconds: f64) -> Result<Figures> {
         errors.lines().next().unwrap_or("the load generator failed")
     );
     let figures: BTreeMap<String, Option<f64>> = serde_json::from_slice(&output.stdout)?;
-    let mut figures: Figures = figures
+    let figures: Figures = figures
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
@@ -49,8 +69,37 @@ pub fn take((spec, point): &Cell, seconds: f64) -> Result<Figures> {
             .is_some_and(|&messages| messages > 0.0),
         "stalled: no message came back"
     );
-    figures.extend(server.stop()?);
     Ok(figures)
+}
+
+/// Packets between threads need no clients: the program runs to its end and prints what it found.
+fn posted(spec: &ServerSpec, point: &Point, seconds: f64) -> Result<Figures> {
+    let mut command = command(spec, point.workload)?;
+    let kind = if spec.library_is_used() {
+        "posted"
+    } else {
+        &spec.name
+    };
+    command.args([
+        &point.connections.to_string(),
+        kind,
+        &spec.workers.to_string(),
+    ]);
+    command.arg(((seconds * 1e3) as u64).to_string());
+    let output = command
+        .output()
+        .with_context(|| format!("could not start {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed");
+    Ok(printed_figures(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Lines of `name=number`; the last one of a name counts.
+fn printed_figures(text: &str) -> Figures {
+    let figure = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        Some((name.to_owned(), value.trim().parse().ok()?))
+    };
+    text.lines().filter_map(figure).collect()
 }
 
 fn load_command(point: &Point, server: &Server, seconds: f64) -> Result<Command> {
@@ -143,6 +192,10 @@ impl Server {
         Ok(())
     }
 
+    fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The processes whose CPU time is the server's.
     fn processes(&self) -> Result<Vec<u32>> {
         let mut processes = vec![self.child.id()];
@@ -162,17 +215,12 @@ impl Server {
             .to_owned()
     }
 
-    /// Ends the server. Returns the figures that it printed, lines of `name=number`.
+    /// Ends the server. Returns the figures that it printed.
     fn stop(mut self) -> Result<Figures> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server died ({status}): {}", self.said());
         }
-        let said = self.said();
-        let figure = |line: &str| {
-            let (name, value) = line.split_once('=')?;
-            Some((name.to_owned(), value.parse().ok()?))
-        };
-        Ok(said.lines().filter_map(figure).collect())
+        Ok(printed_figures(&self.said()))
     }
 }
 
@@ -193,19 +241,26 @@ fn workers(spec: &ServerSpec) -> u32 {
 
 /// The program, without its arguments.
 fn command(spec: &ServerSpec, workload: Workload) -> Result<Command> {
+    ensure!(
+        spec.serves(workload),
+        "{} does not serve {}",
+        spec.name,
+        workload.name()
+    );
     let mut command = match &*spec.name {
         "tokio-ct" | "tokio-mt" => Command::new(build::program("peer_tokio")?),
+        "mutex" | "crossbeam" => Command::new(build::program("peer_queue")?),
         "epoll" => Command::new(build::program("peer_epoll")?),
         "uring" => Command::new(build::program("peer_uring")?),
         "wine" => {
             let mut wine = Command::new("wine");
-            wine.arg(build::c_server(c_source(spec, workload)?).with_extension("exe"));
+            wine.arg(build::c_server(c_source(spec, workload)).with_extension("exe"));
             wine.env("WINEPREFIX", build::wine_prefix())
                 .env("WINEDEBUG", "-all");
             wine.env("WINEDLLOVERRIDES", "mscoree=;mshtml="); // neither .NET nor HTML: asks for no download
             wine
         }
-        _ => Command::new(build::c_server(c_source(spec, workload)?)),
+        _ => Command::new(build::c_server(c_source(spec, workload))),
     };
     let library = spec
         .library
@@ -217,17 +272,16 @@ fn command(spec: &ServerSpec, workload: Workload) -> Result<Command> {
 }
 
 /// The C source that serves `workload`.
-fn c_source(spec: &ServerSpec, workload: Workload) -> Result<&'static str> {
-    Ok(match (&*spec.name, workload) {
-        ("wharf-counted", Workload::Echo) => "counted_iocp",
-        ("wharf-counted", _) => bail!("wharf-counted serves echo only"),
-        (_, Workload::Echo | Workload::OneWay | Workload::Churn | Workload::Idle) => "echo_iocp",
-        (_, Workload::RequestTwoSends) => "two_sends_iocp",
-        (_, Workload::TwoReceives) => "two_receives_iocp",
-        (_, Workload::SendThenCompute) => "compute_iocp",
-        (_, Workload::SelfPost) => "self_post_iocp",
-        (_, Workload::Posted) => "posted_iocp",
-    })
+fn c_source(spec: &ServerSpec, workload: Workload) -> &'static str {
+    match workload {
+        Workload::Echo if spec.name == "wharf-counted" => "counted_iocp",
+        Workload::Echo | Workload::OneWay | Workload::Churn | Workload::Idle => "echo_iocp",
+        Workload::RequestTwoSends => "two_sends_iocp",
+        Workload::TwoReceives => "two_receives_iocp",
+        Workload::SendThenCompute => "compute_iocp",
+        Workload::SelfPost => "self_post_iocp",
+        Workload::Posted => "posted_iocp",
+    }
 }
 
 /// A port below the range that clients get theirs from, that nobody listens at.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::Workload;
 
 /// The servers that can be named.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "wharf",
     "wharf-counted",
     "wine",
@@ -15,7 +16,8 @@ const NAMES: [&str; 8] = [
     "tokio-mt",
     "epoll",
     "uring",
-    "queue",
+    "mutex",
+    "crossbeam",
 ];
 
 /// A server as it is asked for; its text form names it in results.
@@ -34,6 +36,21 @@ impl ServerSpec {
     /// wharf with one worker, as built here.
     pub fn wharf() -> Self {
         "wharf".parse().expect("the name is known")
+    }
+
+    /// Whether it is a C server on Windows' functions.
+    pub fn library_is_used(&self) -> bool {
+        matches!(&*self.name, "wharf" | "wharf-counted" | "wine")
+    }
+
+    /// Whether it has the workload at all.
+    pub fn serves(&self, workload: Workload) -> bool {
+        match workload {
+            Workload::Posted => matches!(&*self.name, "wharf" | "wine" | "mutex" | "crossbeam"),
+            Workload::SelfPost => matches!(&*self.name, "wharf" | "wine"),
+            Workload::Echo => !matches!(&*self.name, "mutex" | "crossbeam"),
+            _ => !matches!(&*self.name, "mutex" | "crossbeam" | "wharf-counted"),
+        }
     }
 
     pub fn with_library(mut self, directory: &Path) -> Result<Self> {
