@@ -89,6 +89,9 @@ struct TableArguments {
     /// Use this directory's libwharf.so.
     #[arg(long = "lib", value_name = "DIR")]
     library: Option<PathBuf>,
+    /// In the environment of all of wharf's servers.
+    #[arg(long = "env", value_name = "K=V")]
+    variables: Vec<String>,
     #[command(flatten)]
     schedule: Schedule,
 }
@@ -150,7 +153,14 @@ fn run(mut arguments: RunArguments) -> Result<()> {
 }
 
 fn table(arguments: &TableArguments) -> Result<()> {
-    let rows = targets::rows(&arguments.rows, arguments.library.as_deref())?;
+    let adjust = |mut server: ServerSpec| {
+        if let Some(directory) = &arguments.library {
+            server = server.with_library(directory)?;
+        }
+        let variables = &mut arguments.variables.iter();
+        variables.try_fold(server, |server, variable| server.with_variable(variable))
+    };
+    let rows = targets::rows(&arguments.rows, adjust)?;
     if arguments.list {
         rows.iter()
             .for_each(|row| println!("{:18} {}", row.name, row.title));

@@ -4,7 +4,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
 use crate::machine::Machine;
-use crate::results::Results;
+use crate::results::{Results, median};
 
 /// What ratios are taken to, if it was measured: the first of these.
 const BASES: [&str; 2] = ["tokio-ct", "wharf"];
@@ -35,7 +35,8 @@ pub fn machine(machine: &Machine) {
     );
 }
 
-/// Every point with its servers beside each other: medians, the charged CPU with its spread, ratios to the base.
+/// Every point with its servers beside each other: the median of the rounds' ratios to the base, with
+/// their spread, and the medians of figures.
 pub fn comparison(results: &Results) {
     machine(&results.machine);
     for point in distinct(results.samples.iter().map(|sample| &*sample.point)) {
@@ -53,7 +54,7 @@ pub fn comparison(results: &Results) {
         table.load_style(ASCII_MARKDOWN);
         let ratios = [
             format!("charged × {base}"),
-            "min–max µs".into(),
+            "min–max".into(),
             format!("messages/s × {base}"),
         ];
         let titles = COLUMNS.iter().map(|(title, ..)| title.to_string());
@@ -75,15 +76,13 @@ pub fn comparison(results: &Results) {
 }
 
 fn row(results: &Results, point: &str, server: &str, base: &str) -> Vec<String> {
-    let ratio = |figure| {
-        Some(results.median(server, point, figure)? / results.median(base, point, figure)?)
-    };
-    let charged = results.values(server, point, "charged_cpu_us_per_message");
+    let ratios = |figure| results.ratios((server, point), (base, point), figure);
+    let charged = ratios("charged_cpu_us_per_message");
     let mut row = vec![
         server.to_owned(),
-        number(ratio("charged_cpu_us_per_message"), 3),
+        number(median(charged.clone()), 3),
         range(&charged, 2),
-        number(ratio("messages_per_s"), 2),
+        number(median(ratios("messages_per_s")), 2),
     ];
     row.extend(
         COLUMNS

@@ -76,20 +76,16 @@ impl Results {
             .collect()
     }
 
-    /// The samples of two servers (or points) that belong together: those of the same round of the same file.
-    pub fn pairs<'a>(
-        &'a self,
-        (server, point): (&'a str, &'a str),
-        (base, base_point): (&'a str, &'a str),
-    ) -> Vec<(&'a Sample, &'a Sample)> {
-        let partner = |sample: &Sample| {
+    /// The ratios of one figure between two servers (or points), one for each round of a file that has both. Within a
+    /// round the two are neighbours in time, so what slows the machine for minutes slows both.
+    pub fn ratios(&self, of: (&str, &str), to: (&str, &str), figure: &str) -> Vec<f64> {
+        let ratio = |sample: &Sample| {
             let same_round =
                 |other: &&Sample| other.round == sample.round && other.file == sample.file;
-            self.of(base, base_point).find(same_round)
+            let base = self.of(to.0, to.1).find(same_round)?;
+            Some(sample.figures.get(figure)? / base.figures.get(figure)?)
         };
-        self.of(server, point)
-            .filter_map(|sample| Some((sample, partner(sample)?)))
-            .collect()
+        self.of(of.0, of.1).filter_map(ratio).collect()
     }
 
     /// The median of one figure.

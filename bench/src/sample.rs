@@ -75,7 +75,7 @@ pub fn figures_of(output: &Output) -> Result<Figures> {
 /// Packets between threads need no clients: the program runs to its end and prints what it found.
 fn posted(spec: &ServerSpec, point: &Point, seconds: f64) -> Result<Figures> {
     let mut command = command(spec, point.workload)?;
-    let kind = if spec.library_is_used() {
+    let kind = if spec.is_win32() {
         "posted"
     } else {
         &spec.name

@@ -38,9 +38,14 @@ impl ServerSpec {
         "wharf".parse().expect("the name is known")
     }
 
+    /// Whether it runs on libwharf.so.
+    pub fn is_native_wharf(&self) -> bool {
+        matches!(&*self.name, "wharf" | "wharf-counted")
+    }
+
     /// Whether it is a C server on Windows' functions.
-    pub fn library_is_used(&self) -> bool {
-        matches!(&*self.name, "wharf" | "wharf-counted" | "wine")
+    pub fn is_win32(&self) -> bool {
+        self.is_native_wharf() || self.name == "wine"
     }
 
     /// Whether it has the workload at all.

@@ -48,7 +48,10 @@ fn evaluate(check: &Check, results: &Results) -> [String; 6] {
         _ => median(values.clone()),
     };
     let decimals = if check.to.is_some() { 2 } else { 0 };
-    let with_unit = |text: String| format!("{text} {}", check.unit).trim_end().to_owned();
+    let with_unit = |text: String| match &*text {
+        "–" => text,
+        _ => format!("{text} {}", check.unit).trim_end().to_owned(),
+    };
     [
         check.what.into(),
         with_unit(target(&check.bound, decimals)),
@@ -62,21 +65,16 @@ fn evaluate(check: &Check, results: &Results) -> [String; 6] {
     ]
 }
 
-/// The figure of every round; of a ratio, of every round that has both sides. Within a round the two are neighbours in
-/// time, so what slows the machine for minutes slows both.
+/// The figure, or the ratio, of every round.
 fn values(check: &Check, results: &Results) -> Vec<f64> {
     let (server, point) = (check.of.0.to_string(), check.of.1.to_string());
-    let Some((base, base_point)) = &check.to else {
-        return results.values(&server, &point, check.figure);
-    };
-    let (base, base_point) = (base.to_string(), base_point.to_string());
-    let mut ratios = Vec::new();
-    for (of, to) in results.pairs((&server, &point), (&base, &base_point)) {
-        if let (Some(of), Some(to)) = (of.figures.get(check.figure), to.figures.get(check.figure)) {
-            ratios.push(of / to);
+    match &check.to {
+        None => results.values(&server, &point, check.figure),
+        Some((base, base_point)) => {
+            let to = (&*base.to_string(), &*base_point.to_string());
+            results.ratios((&server, &point), to, check.figure)
         }
     }
-    ratios
 }
 
 fn target(bound: &Bound, decimals: usize) -> String {

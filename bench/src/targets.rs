@@ -1,7 +1,5 @@
 //! The targets of issue 3, row by row: what is measured, and what it should be.
 
-use std::path::Path;
-
 use anyhow::{Result, ensure};
 
 use crate::Cell;
@@ -41,19 +39,18 @@ pub enum Bound {
 
 use Bound::*;
 
-/// The rows whose names begin with one of `wanted` (none: all), with the library of a directory.
-pub fn rows(wanted: &[String], library: Option<&Path>) -> Result<Vec<Row>> {
+/// The rows whose names begin with one of `wanted` (none: all), with wharf's servers as `adjust` makes them.
+pub fn rows(
+    wanted: &[String],
+    adjust: impl Fn(ServerSpec) -> Result<ServerSpec>,
+) -> Result<Vec<Row>> {
     let mut rows = all();
     rows.retain(|row| wanted.is_empty() || wanted.iter().any(|name| row.name.starts_with(name)));
     ensure!(!rows.is_empty(), "no such row; `table --list` shows them");
-    if let Some(directory) = library {
-        let cells = rows
-            .iter_mut()
-            .flat_map(|row| &mut row.checks)
-            .flat_map(|check| [Some(&mut check.of), check.to.as_mut()]);
-        for (server, _) in cells.flatten() {
-            if server.name.starts_with("wharf") {
-                *server = server.clone().with_library(directory)?;
+    for check in rows.iter_mut().flat_map(|row| &mut row.checks) {
+        for (server, _) in [&mut check.of].into_iter().chain(&mut check.to) {
+            if server.is_native_wharf() {
+                *server = adjust(server.clone())?;
             }
         }
     }
