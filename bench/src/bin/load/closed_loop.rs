@@ -1,0 +1,145 @@
+//! Echo and its relatives: each connection has `depth` messages under way, and sends the next when an answer is back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use bench::message::{Orders, STAMP_LEN, Verifier, handled_at_ns, stamp, template};
+use bench::server::now_ns;
+use bench::{Measurement, net};
+
+use crate::Arguments;
+use crate::stalls::{Handled, Recorder};
+use crate::uring::Clients;
+use crate::window::Window;
+
+/// One connection: what it sent and what it waits for.
+struct Connection {
+    verifier: Verifier,
+    sent: u32,
+    answered: u32,
+    sent_at: Vec<Instant>, // of the messages under way, by sequence modulo depth
+    sent_at_ns: u64, // the same by the clock of the answers; only with orders, so of one message
+    orders: Orders,  // of that message
+}
+
+struct Loop<'a> {
+    arguments: &'a Arguments,
+    clients: Clients,
+    connections: Vec<Connection>,
+    window: Window,
+    recorder: Recorder,
+    messages: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Measurement> {
+    let mut sockets = Vec::new();
+    for index in 0..arguments.connections {
+        sockets.push(
+            net::connection(index, arguments.port)
+                .with_context(|| format!("connection {index}"))?,
+        );
+    }
+    let now = Instant::now();
+    let connection = |index| Connection {
+        verifier: Verifier::new(
+            index as u32,
+            arguments.message_bytes,
+            arguments.with_orders(),
+        ),
+        sent: 0,
+        answered: 0,
+        sent_at: vec![now; arguments.depth],
+        sent_at_ns: 0,
+        orders: Orders::default(),
+    };
+    let mut this = Loop {
+        arguments,
+        clients: Clients::new(sockets, &template(arguments.message_bytes), arguments.depth)?,
+        connections: (0..arguments.connections).map(connection).collect(),
+        window: Window::new(arguments),
+        recorder: Recorder::default(),
+        messages: 0,
+    };
+    for connection in 0..this.clients.len() {
+        for _ in 0..arguments.depth {
+            this.send(connection, now)?;
+        }
+    }
+    let end = this.until_over()?;
+    let mut measurement = this.window.close(end)?;
+    if arguments.stall_every.is_some() {
+        measurement.stalls = this.recorder.summary();
+    }
+    Ok(measurement)
+}
+
+impl Loop<'_> {
+    fn until_over(&mut self) -> Result<Instant> {
+        loop {
+            let arrivals = self.clients.wait()?;
+            let now = Instant::now();
+            if self.window.is_over(now)? {
+                return Ok(now);
+            }
+            for index in 0..arrivals {
+                self.take(index, now)?;
+            }
+        }
+    }
+
+    /// Checks what arrived and sends as many messages as were answered.
+    fn take(&mut self, arrival: usize, now: Instant) -> Result<()> {
+        let (index, bytes) = self.clients.arrival(arrival);
+        let connection = &mut self.connections[index];
+        let answers = connection.verifier.check(bytes);
+        let answers = answers
+            .map_err(|_| anyhow!("connection {index}: what came back is not what was sent"))?;
+        if self.arguments.with_orders() && answers == 1 && self.window.is_open() {
+            self.recorder.record(Handled {
+                sent_at_ns: connection.sent_at_ns,
+                handled_at_ns: handled_at_ns(bytes),
+                arrived_at_ns: now_ns(),
+                stall: connection
+                    .orders
+                    .lasting()
+                    .max(Duration::from_micros(self.arguments.compute_us)),
+            });
+        }
+        for _ in 0..answers {
+            let connection = &mut self.connections[index];
+            let depth = connection.sent_at.len();
+            self.window
+                .record(now - connection.sent_at[connection.answered as usize % depth]);
+            connection.answered += 1;
+            self.send(index, now)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, index: usize, now: Instant) -> Result<()> {
+        self.messages += 1;
+        let connection = &mut self.connections[index];
+        let sequence = connection.sent;
+        connection.sent += 1;
+        let depth = connection.sent_at.len();
+        connection.sent_at[sequence as usize % depth] = now;
+        let message = self.clients.message(index, sequence);
+        message[..STAMP_LEN].copy_from_slice(&stamp(index as u32, sequence));
+        if self.arguments.with_orders() {
+            let stalls = self
+                .arguments
+                .stall_every
+                .is_some_and(|every| self.messages.is_multiple_of(every));
+            connection.orders = match stalls {
+                true => self.arguments.stall(),
+                false => Orders {
+                    compute: Duration::from_micros(self.arguments.compute_us),
+                    ..Orders::default()
+                },
+            };
+            connection.sent_at_ns = now_ns();
+            connection.orders.write(message);
+        }
+        self.clients.send(index, sequence)
+    }
+}

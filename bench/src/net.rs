@@ -1,0 +1,51 @@
+//! Sockets as the load generator and the hand-written peers use them: IPv4, loopback, TCP.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use rustix::io::Result;
+use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// A listening socket on every address, with a deep backlog. Accepted sockets inherit TCP_NODELAY.
+pub fn listener(port: u16, flags: SocketFlags) -> Result<OwnedFd> {
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | flags,
+        None,
+    )?;
+    set_socket_reuseaddr(&socket, true)?;
+    set_tcp_nodelay(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+    listen(&socket, 4096)?;
+    Ok(socket)
+}
+
+/// The `index`th connection to `port`, blocking. Connections go to 127.0.0.1 … 127.0.0.200 in turn, since one address
+/// has ports for 28,000 only.
+pub fn connection(index: usize, port: u16) -> Result<OwnedFd> {
+    let address = Ipv4Addr::new(127, 0, 0, 1 + (index % 200) as u8);
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    connect(&socket, &SocketAddrV4::new(address, port))?;
+    set_tcp_nodelay(&socket, true)?;
+    Ok(socket)
+}
+
+/// As many descriptors as the machine allows.
+pub fn raise_descriptor_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+}
