@@ -7,6 +7,7 @@
 //! `WHARF_URING=0` switches it off, `1` insists (the reason is in `wharf doctor` if it cannot be); otherwise it is used if
 //! the kernel lets us.
 
+use std::mem::MaybeUninit;
 use std::sync::{Arc, OnceLock};
 
 use io_uring::IoUring;
@@ -97,13 +98,14 @@ fn give_back(ring: IoUring) {
 
 /// Whether the ring is still fit for use: one that failed may hold entries of this batch.
 fn attempt_in(ring: &mut IoUring, batch: &mut [Pending], results: &mut Results) -> bool {
+    let mut messages = [const { MaybeUninit::uninit() }; BATCH_MAX];
     let mut submitted = 0;
-    for (index, one) in batch.iter_mut().enumerate().take(BATCH_MAX) {
-        // SAFETY: the request is boxed and stays with us, untouched, until its entry has completed below.
-        let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket) }) else {
+    for ((index, one), message) in batch.iter_mut().enumerate().zip(&mut messages) {
+        // SAFETY: the request is boxed, the message lives here; both stay untouched until the entry has completed below.
+        let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket, message) }) else {
             continue;
         };
-        // SAFETY: what the entry points to lives as long as the request; the ring has room for BATCH_MAX.
+        // SAFETY: what the entry points to outlives it, as said; the ring has room for BATCH_MAX.
         if unsafe { ring.submission().push(&entry.user_data(index as u64)) }.is_err() {
             break;
         }

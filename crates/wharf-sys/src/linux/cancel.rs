@@ -35,7 +35,7 @@ fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
     let mut found = false;
     socket.send_deferred(); // they have gone, as far as anybody can tell
-    for side in Side::ALL {
+    for side in socket.sides() {
         found |= cancel_side(socket, side, Status::CANCELLED, own);
     }
     let listener = Arc::as_ptr(socket) as usize;
@@ -81,7 +81,7 @@ pub fn thread_exits(issuer: u64) {
         cancel_on(&socket, |tag| {
             tag.issuer == issuer && (!on_port || tag.has_event)
         });
-        for side in Side::ALL {
+        for side in socket.sides() {
             let left_behind = |tag: Tag| tag.issuer == issuer && tag.overlapped == 0;
             cancel_side(&socket, side, Status::CANCELLED, left_behind);
             while socket.direction(side).lock().is_attempting(left_behind) {
@@ -94,7 +94,9 @@ pub fn thread_exits(issuer: u64) {
 /// The socket is closed: everything pending on it ends with `status` (or what its kind calls for).
 pub fn close(socket: &Arc<Socket>, status: Status) {
     let close_side = |side: Side| socket.direction(side).lock().close(status);
-    let ended: Vec<_> = Side::ALL.into_iter().flat_map(close_side).collect();
+    // All of them, made or not: a receive of urgent data that comes now must find its side closed.
+    let sides = [Side::Receive, Side::Send, Side::Urgent];
+    let ended: Vec<_> = sides.into_iter().flat_map(close_side).collect();
     for request in ended {
         let status = request.closing_status(status);
         finish_cut_short(socket, request, status, &mut Sink::new());

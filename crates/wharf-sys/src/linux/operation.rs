@@ -91,7 +91,6 @@ pub struct Transfer {
     /// How.
     pub flags: TransferFlags,
     done: usize,
-    message: MaybeUninit<libc::msghdr>, // what the kernel reads of several buffers, for the batcher
 }
 
 // SAFETY: the pointers are to buffers the caller of the operation lends until it is finished, from any thread.
@@ -130,7 +129,6 @@ impl Transfer {
             buffers,
             flags,
             done: 0,
-            message: MaybeUninit::uninit(),
         }
     }
 
@@ -367,30 +365,33 @@ impl Operation {
         }
     }
 
-    /// The same attempt for the batcher, if it may carry it: a plain transfer on a stream.
+    /// The same attempt for the batcher, if it may carry it: a plain transfer on a stream. (A datagram that was cut would be
+    /// told of in the message, which is not kept.)
+    ///
+    /// What the kernel reads of several buffers goes to `message`.
     ///
     /// # Safety
-    /// `self` neither moves nor is touched until the entry has completed.
-    pub unsafe fn prepare(&mut self, socket: &Socket) -> Option<squeue::Entry> {
-        if socket.broken().is_some() {
+    /// `self` and `message` neither move nor are touched until the entry has completed.
+    pub unsafe fn prepare(
+        &mut self,
+        socket: &Socket,
+        message: &mut MaybeUninit<libc::msghdr>,
+    ) -> Option<squeue::Entry> {
+        if socket.broken().is_some() || socket.is_datagram() {
             return None;
         }
         let fd = types::Fd(socket.fd());
         match self {
             Operation::Receive(transfer) if transfer.may_be_batched() => {
                 let flags = transfer.flags.linux() as u32;
-                Some(
-                    match transfer.buffers.only().filter(|_| !socket.is_datagram()) {
-                        Some(only) => {
-                            opcode::Recv::new(fd, only.iov_base.cast(), only.iov_len as u32)
-                                .flags(flags as i32)
-                                .build()
-                        }
-                        None => opcode::RecvMsg::new(fd, transfer.written_message())
-                            .flags(flags)
-                            .build(),
-                    },
-                )
+                Some(match transfer.buffers.only() {
+                    Some(only) => opcode::Recv::new(fd, only.iov_base.cast(), only.iov_len as u32)
+                        .flags(flags as i32)
+                        .build(),
+                    None => opcode::RecvMsg::new(fd, message.write(transfer.buffers.message()))
+                        .flags(flags)
+                        .build(),
+                })
             }
             Operation::Send(transfer) if transfer.may_be_batched() => {
                 let flags = transfer.flags.linux() as u32;
@@ -398,7 +399,7 @@ impl Operation {
                     Some(only) => opcode::Send::new(fd, only.iov_base.cast(), only.iov_len as u32)
                         .flags(flags as i32)
                         .build(),
-                    None => opcode::SendMsg::new(fd, transfer.written_message())
+                    None => opcode::SendMsg::new(fd, message.write(transfer.buffers.message()))
                         .flags(flags)
                         .build(),
                 })
@@ -431,21 +432,15 @@ impl Transfer {
         !self.buffers.is_empty() && !self.flags.wait_all && fits
     }
 
-    /// The message that names the buffers, where the kernel finds it until the attempt is over.
-    fn written_message(&mut self) -> *mut libc::msghdr {
-        self.message.write(self.buffers.message())
-    }
-
     fn receive_completed(&mut self, socket: &Arc<Socket>, result: i32) -> Attempt {
         if result < 0 {
             return self.receive_failed(socket, -result);
         }
-        let by_message = socket.is_datagram() || self.buffers.only().is_none();
-        // SAFETY: `prepare` has written the message for exactly these attempts.
-        let cut = by_message
-            && unsafe { self.message.assume_init_ref() }.msg_flags & libc::MSG_TRUNC != 0;
-        let bytes = result as usize;
-        match self.received(socket, Received { bytes, cut }) {
+        let received = Received {
+            bytes: result as usize,
+            cut: false,
+        };
+        match self.received(socket, received) {
             Some(attempt) => attempt,
             None => self.receive(socket),
         }

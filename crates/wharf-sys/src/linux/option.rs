@@ -30,7 +30,7 @@ use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
 pub use kernel::fresh_socket_defaults;
-use table::{Row, Rule, SETTINGS, SETTINGS_COUNT, Setting, What};
+use table::{Row, Rule, SETTINGS, Setting, What};
 
 /// The two kinds of sockets there are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +87,15 @@ pub enum SetEffect {
 /// Everything a program set on one socket; the default is a fresh Windows socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// `None`: never set, so the kernel was not told either.
-    values: [Option<u32>; SETTINGS_COUNT],
+    /// What is not here was never set, so the kernel was not told either. Few are, so this is small.
+    values: Vec<(Setting, u32)>,
 }
 
 impl Options {
     /// Takes over from `listener` what an accepted socket has from it.
     pub fn inherit(&mut self, listener: &Options) {
         for record in SETTINGS.iter().filter(|record| record.inherited) {
-            self.values[record.setting as usize] = listener.recorded(record.setting);
+            self.record(record.setting, listener.recorded(record.setting));
         }
     }
 
@@ -130,12 +130,23 @@ impl Options {
     }
 
     fn recorded(&self, setting: Setting) -> Option<u32> {
-        self.values[setting as usize]
+        let is_it = |(other, _): &&(Setting, u32)| *other == setting;
+        self.values.iter().find(is_it).map(|(_, value)| *value)
+    }
+
+    /// Remembers a value, or that there is none.
+    fn record(&mut self, setting: Setting, value: Option<u32>) {
+        self.values.retain(|(other, _)| *other != setting);
+        if let Some(value) = value {
+            self.values.reserve_exact(1);
+            self.values.push((setting, value));
+            self.values.sort_by_key(|(setting, _)| *setting as usize); // so that equal records are equal
+        }
     }
 
     fn with(&self, setting: Setting, value: u32) -> Options {
         let mut changed = self.clone();
-        changed.values[setting as usize] = Some(value);
+        changed.record(setting, Some(value));
         changed
     }
 
@@ -273,8 +284,8 @@ pub fn keepalive_values(
     if on {
         let idle = field(offset_of!(tcp_keepalive, keepalivetime));
         let interval = field(offset_of!(tcp_keepalive, keepaliveinterval));
-        changed.values[Setting::KeepIdle as usize] = seconds(idle);
-        changed.values[Setting::KeepInterval as usize] = seconds(interval);
+        changed.record(Setting::KeepIdle, seconds(idle));
+        changed.record(Setting::KeepInterval, seconds(interval));
     }
     changed.carry(Setting::KeepAlive, target.fd, target.family)?;
     *options = changed;

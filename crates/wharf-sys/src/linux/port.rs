@@ -314,9 +314,12 @@ impl Port {
             match before.get(&thread_id) {
                 Some(&then) if slept(then) && asleep() => {
                     let stat = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/stat"));
-                    let sys = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/syscall"));
+                    let sys =
+                        std::fs::read_to_string(format!("/proc/self/task/{thread_id}/syscall"));
                     let wch = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/wchan"));
-                    eprintln!("COUNT OUT {thread_id} elapsed {elapsed:?} used {used} then {then} {stat:?} {sys:?} {wch:?}");
+                    eprintln!(
+                        "COUNT OUT {thread_id} elapsed {elapsed:?} used {used} then {then} {stat:?} {sys:?} {wch:?}"
+                    );
                     let is_same = |thread: &Arc<Thread>| thread.id() == thread_id;
                     self.change(|state, wakes| state.count_out(id, is_same, wakes));
                 }

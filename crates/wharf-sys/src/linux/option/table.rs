@@ -231,9 +231,6 @@ const OPTIONS: &[Row] = &[
     row(IPPROTO_IPV6, IPV6_V6ONLY, Any, Byte, Recorded(Setting::V6Only), &[BeforeBind]),
 ];
 
-/// How many settings there are.
-pub const SETTINGS_COUNT: usize = SETTINGS.len();
-
 #[rustfmt::skip]
 pub const SETTINGS: &[Record] = &[
     record(Setting::Broadcast,            0,     true,  Plain(libc::SOL_SOCKET, libc::SO_BROADCAST)),
