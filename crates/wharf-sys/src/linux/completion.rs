@@ -189,7 +189,7 @@ fn start_overlapped(
 fn deferring_port<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
     let (port, _) = socket.association()?;
     let may_wait = request.may_be_deferred()
-        && port.has_backlog()
+        && (port.has_backlog() || !port.deferred.is_empty()) // the last one takes the others along
         && port.deferred.may_begin()
         && thread::works_for(port);
     may_wait.then_some(port)

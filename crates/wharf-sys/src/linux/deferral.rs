@@ -10,7 +10,8 @@
 //! - the helper finds that the oldest is late, or
 //! - the process exits.
 //!
-//! Only a worker of the port defers, and only while packets are queued there: then nobody who may run is idle. A port
+//! Only a worker of the port defers, and only while packets are queued there: then nobody who may run is idle. The send
+//! of the last packet takes the others along at once. A port
 //! on which sends went late (its handlers compute) sends at once for the next second. `WHARF_DEFER=0` switches it off.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*, fence};
@@ -29,8 +30,8 @@ use super::system;
 const LATE_NS: u64 = 200_000;
 /// How long a port sends at once after that.
 const AT_ONCE_NS: u64 = 1_000_000_000;
-/// The helper sends what is older than this. With its tick it bounds how long a send can wait.
-const OVERDUE_NS: u64 = 300_000;
+/// The helper sends what is older than this. With its short tick that keeps every send below a millisecond.
+const OVERDUE_NS: u64 = 150_000;
 
 /// The sockets of a port whose sends are deferred.
 pub struct Deferred {

@@ -24,7 +24,7 @@ use super::thread;
 
 const TICK: Duration = Duration::from_millis(3);
 /// While sends are deferred somewhere.
-const SHORT_TICK: Duration = Duration::from_micros(500);
+const SHORT_TICK: Duration = Duration::from_micros(700);
 /// After so many short ticks without deferring they end.
 const IDLE_SHORT_TICKS: u32 = 8;
 /// After so many ticks without a harvest by its own threads, a port's set is nested in the default set.
