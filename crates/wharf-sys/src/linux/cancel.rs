@@ -26,6 +26,9 @@ pub fn cancel_side(
     for request in cancelled.removed {
         finish_cut_short(socket, request, status, &mut Sink::new());
     }
+    if found && !socket.is_watched() {
+        socket.retry_side(side); // a synchronous head needed no edge; the next may
+    }
     found
 }
 

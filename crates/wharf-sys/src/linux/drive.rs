@@ -87,6 +87,8 @@ fn settle(
             finish(socket, request, Status::WOULD_BLOCK, 0, sink);
             direction.lock().next(!socket.is_watched())
         }
+        // Who waits for it sleeps beside the descriptor itself: no edge is needed.
+        Attempt::Blocked if request.is_synchronous() => blocked(socket, side, request, sink),
         Attempt::Blocked => match socket.watch() {
             Ok(()) => blocked(socket, side, request, sink),
             Err(status) => {

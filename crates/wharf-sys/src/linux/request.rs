@@ -271,6 +271,11 @@ impl Request {
         }
     }
 
+    /// Whether a thread waits for it beside the descriptor.
+    pub fn is_synchronous(&self) -> bool {
+        matches!(self.delivery, Delivery::Synchronous(_))
+    }
+
     /// Whether it is a send that may go a moment later: its result is a packet, which its worker sees no sooner.
     pub fn may_be_deferred(&self) -> bool {
         let reports_by_packet = matches!(

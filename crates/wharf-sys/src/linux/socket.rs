@@ -397,12 +397,17 @@ impl Socket {
         status
     }
 
-    /// Whether what looks like the end of the stream is the end of the connection.
+    /// Whether what looks like the end of the stream to a receive is the end of the connection.
     ///
-    /// Linux tells one call of a reset; if that was a send of another thread, a receive finds the end of the stream.
-    /// After a FIN alone the connection is still there, unless this side has closed its direction too.
+    /// Linux tells one call of a reset; if that is a send of another thread, a receive finds the end of the stream. After
+    /// a FIN alone the connection is still there, unless this side has closed its direction too.
     pub fn was_reset(&self) -> bool {
-        self.kind == Kind::Stream && !self.is_send_shut() && system::tcp_is_closed(self.fd())
+        if self.kind != Kind::Stream || self.is_send_shut() {
+            return false;
+        }
+        // A send notes how it failed before its attempt is over; so one of the two tells, and mostly without a call.
+        let sending = self.send.lock().is_attempting(|_| true);
+        self.broken().is_some() || sending && system::tcp_is_closed(self.fd())
     }
 
     // ---- readiness ----
@@ -478,8 +483,13 @@ impl Socket {
     /// Attempts both queues again, edge or not.
     pub fn retry(self: &Arc<Self>) {
         for side in self.sides() {
-            drive(self, side, self.claim(side, false), None, &mut Sink::new());
+            self.retry_side(side);
         }
+    }
+
+    /// Attempts one queue again, edge or not.
+    pub fn retry_side(self: &Arc<Self>, side: Side) {
+        drive(self, side, self.claim(side, false), None, &mut Sink::new());
     }
 
     /// Attempts sends that were deferred: from here on it is as if they had gone at once.
