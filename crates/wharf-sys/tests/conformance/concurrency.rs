@@ -385,7 +385,9 @@ fn poll_finds_nothing_while_the_place_is_taken() {
     not_under_wine(NOT_LIMITED, || {
         let (scene, runs, waits) = Scene::one_runs_one_waits();
         scene.post(1);
-        assert_eq!(Actor::new().take(&scene.port, 0), TIMED_OUT);
+        let third = Actor::new();
+        assert_eq!(third.take(&scene.port, 0), TIMED_OUT);
+        third.exit();
         waits.goes_on();
         assert_eq!(runs.take(&scene.port, 0), Taken::Packet(numbered(1)));
     });
