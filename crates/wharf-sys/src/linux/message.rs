@@ -287,13 +287,14 @@ impl Default for Queue {
 
 /// Who is to be woken after the queue's lock is released.
 #[must_use]
-struct Wake {
+pub struct Wake {
     owner: bool,
     waits: Option<Released>,
 }
 
 impl Wake {
-    fn wake(self, owner: &Thread) {
+    /// Wakes the thread whose queue it is. Under no lock.
+    pub fn wake(self, owner: &Thread) {
         if self.owner {
             owner.parker.unpark();
         }
@@ -322,18 +323,23 @@ impl Queue {
 /// - `INVALID_WINDOW` if the message is for a window that it does not have (any more).
 /// - `QUOTA_EXCEEDED` if the queue is full.
 pub fn post(thread: &Thread, message: Message) -> Result<(), Status> {
-    let queue = thread.existing_queue().ok_or(Status::INVALID_THREAD)?;
-    let wake = {
-        let mut state = queue.state.lock();
-        state.check_window(message.window)?;
-        if state.posted.len() >= POSTED_MAX {
-            return Err(Status::QUOTA_EXCEEDED);
-        }
-        state.posted.push_back(message);
-        queue.came(&mut state, QS_POSTMESSAGE | QS_ALLPOSTMESSAGE)
-    };
-    wake.wake(thread);
+    append(thread, message)?.wake(thread);
     Ok(())
+}
+
+/// As [`post`], for callers that hold a lock: the thread sleeps on until [`Wake::wake`].
+///
+/// # Errors
+/// As [`post`].
+pub fn append(thread: &Thread, message: Message) -> Result<Wake, Status> {
+    let queue = thread.existing_queue().ok_or(Status::INVALID_THREAD)?;
+    let mut state = queue.state.lock();
+    state.check_window(message.window)?;
+    if state.posted.len() >= POSTED_MAX {
+        return Err(Status::QUOTA_EXCEEDED);
+    }
+    state.posted.push_back(message);
+    Ok(queue.came(&mut state, QS_POSTMESSAGE | QS_ALLPOSTMESSAGE))
 }
 
 /// PostQuitMessage: the calling thread's loop ends when no posted message is left.

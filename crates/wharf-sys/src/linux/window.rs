@@ -462,6 +462,31 @@ pub fn post(hwnd: HWND, message: u32, wparam: usize, lparam: isize) -> Result<()
     message::post(&find(hwnd)?.owner, message)
 }
 
+/// A message is in its queue; its thread is still to be woken.
+#[must_use = "the thread sleeps on"]
+pub struct Posted {
+    window: Arc<Window>,
+    wake: message::Wake,
+}
+
+impl Posted {
+    /// Wakes the thread. Under no lock.
+    pub fn wake(self) {
+        self.wake.wake(&self.window.owner);
+    }
+}
+
+/// As [`post`], for callers that hold a lock.
+///
+/// # Errors
+/// As [`post`].
+pub fn append(hwnd: HWND, message: u32, wparam: usize, lparam: isize) -> Result<Posted, Status> {
+    let message = Message::new(hwnd as usize, message, wparam, lparam);
+    let window = find(hwnd)?;
+    let wake = message::append(&window.owner, message)?;
+    Ok(Posted { window, wake })
+}
+
 /// PostMessage: to a window, to the calling thread (null), or to every top-level window (HWND_BROADCAST).
 ///
 /// # Errors
