@@ -58,8 +58,9 @@ macro_rules! for_each_function {
                 GetSystemInfo(1), GetTickCount(0), GetTickCount64(0),
             }
             windows_sys::Win32::Networking::WinSock => {
-                __WSAFDIsSet(2), AcceptEx(8), GetAcceptExSockaddrs(8), WSACleanup(0), WSACloseEvent(1),
-                WSACreateEvent(0), WSAGetLastError(0), WSAGetOverlappedResult(5), WSAIoctl(9), WSARecv(7),
+                __WSAFDIsSet(2), AcceptEx(8), GetAcceptExSockaddrs(8), WSAAsyncSelect(4), WSACleanup(0),
+                WSACloseEvent(1), WSACreateEvent(0), WSAEnumNetworkEvents(3), WSAEventSelect(3),
+                WSAGetLastError(0), WSAGetOverlappedResult(5), WSAIoctl(9), WSAPoll(3), WSARecv(7),
                 WSAResetEvent(1), WSASend(7), WSASetEvent(1), WSASetLastError(1), WSASocketA(6),
                 WSASocketW(6), WSAStartup(2), WSAWaitForMultipleEvents(5), accept(3), bind(3),
                 closesocket(1), connect(3), getpeername(3), getsockname(3), getsockopt(5), htonl(1),

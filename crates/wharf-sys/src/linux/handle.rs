@@ -91,6 +91,25 @@ pub fn close(handle: HANDLE) -> Result<(), Status> {
     Ok(())
 }
 
+/// As [`close`], of a caller that may not know it to be a socket: CloseHandle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn close_as_file(handle: HANDLE) -> Result<(), Status> {
+    let socket = socket(handle as SOCKET);
+    let window = socket
+        .as_ref()
+        .ok()
+        .and_then(|socket| socket.expects_close_message());
+    close(handle)?;
+    if let (Ok(socket), Some(window)) = (socket, window)
+        && socket.is_closed()
+    {
+        window.post_close();
+    }
+    Ok(())
+}
+
 /// Closes every socket handle: the last WSACleanup.
 pub fn close_sockets() {
     for (key, entry) in TABLE.all() {

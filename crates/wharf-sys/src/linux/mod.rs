@@ -3,6 +3,7 @@
 mod abi;
 mod accept;
 mod address;
+mod async_select;
 mod batch;
 mod cancel;
 mod close;
@@ -15,15 +16,18 @@ mod dispatch;
 mod doctor;
 mod drive;
 mod escape;
+mod event_select;
 mod handle;
 mod helper;
 mod last_error;
 mod lock;
 mod message;
 mod name;
+mod network_events;
 mod object;
 #[doc(hidden)]
 pub mod observe;
+mod observer;
 mod operation;
 mod option;
 mod parity;
@@ -81,11 +85,11 @@ pub use abi::user::{register_class_wide32, send_message_wide32, set_window_long_
 #[doc(hidden)]
 pub use abi::winsock2::select_within;
 pub use abi::winsock2::{
-    __WSAFDIsSet, WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError,
-    WSAGetOverlappedResult, WSAIoctl, WSARecv, WSAResetEvent, WSASend, WSASetEvent,
-    WSASetLastError, WSASocketA, WSASocketW, WSAStartup, WSAWaitForMultipleEvents, accept, bind,
-    closesocket, connect, getpeername, getsockname, getsockopt, htonl, htons, inet_addr, inet_ntoa,
-    inet_ntop, inet_pton, ioctlsocket, listen, ntohl, ntohs, recv, select, send, setsockopt,
-    shutdown, socket,
+    __WSAFDIsSet, WSAAsyncSelect, WSACleanup, WSACloseEvent, WSACreateEvent, WSAEnumNetworkEvents,
+    WSAEventSelect, WSAGetLastError, WSAGetOverlappedResult, WSAIoctl, WSAPoll, WSARecv,
+    WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW, WSAStartup,
+    WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername, getsockname,
+    getsockopt, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ioctlsocket, listen,
+    ntohl, ntohs, recv, select, send, setsockopt, shutdown, socket,
 };
 pub use doctor::{Findings, doctor};

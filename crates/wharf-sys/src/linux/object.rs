@@ -9,7 +9,7 @@ use super::socket::Socket;
 use super::status::Status;
 use super::thread::Thread;
 use super::timer::Timer;
-use super::wait::Waitable;
+use super::wait::{Released, Waitable};
 
 /// What a handle refers to.
 #[derive(Clone)]
@@ -115,6 +115,11 @@ impl Event {
     /// Signals it.
     pub fn set(&self) {
         self.waitable.set();
+    }
+
+    /// As [`set`](Self::set), for callers that hold a lock.
+    pub fn signal(&self) -> Released {
+        self.waitable.signal()
     }
 
     /// Makes it non-signalled.
