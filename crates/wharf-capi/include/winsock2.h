@@ -300,6 +300,10 @@ BOOL WSASetEvent(WSAEVENT hEvent);
 BOOL WSAResetEvent(WSAEVENT hEvent);
 DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT *lphEvents, BOOL fWaitAll, DWORD dwTimeout,
                                BOOL fAlertable);
+int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, LONG lNetworkEvents);
+int WSAEnumNetworkEvents(SOCKET s, WSAEVENT hEventObject, LPWSANETWORKEVENTS lpNetworkEvents);
+int WSAAsyncSelect(SOCKET s, HWND hWnd, u_int wMsg, LONG lEvent);
+int WSAPoll(LPWSAPOLLFD fdArray, ULONG fds, INT timeout);
 WHARF_END_DECLARATIONS
 
 /* select: a set is a count and an array of handles. FD_SETSIZE is the program's choice, 64 unless it made one. */

@@ -149,6 +149,32 @@ static void select_is_winsocks(void) {
     CHECK(select(0, NULL, NULL, NULL, &tv) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL);
 }
 
+/* Network events: packed in a message's lParam, recorded for an event, and as WSAPoll sees them. */
+static void network_events_are_told(void) {
+    WSANETWORKEVENTS happened;
+    WSAPOLLFD entry;
+    WSAEVENT event = WSACreateEvent();
+    SOCKET s = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
+    LPARAM lparam = WSAMAKESELECTREPLY(FD_CLOSE, WSAECONNABORTED);
+    struct sockaddr_in address;
+
+    CHECK(WSAGETSELECTEVENT(lparam) == FD_CLOSE && WSAGETSELECTERROR(lparam) == WSAECONNABORTED);
+    CHECK(event != WSA_INVALID_EVENT && s != INVALID_SOCKET);
+    ZeroMemory(&address, sizeof address);
+    address.sin_family = AF_INET;
+    CHECK(bind(s, (SOCKADDR *)&address, sizeof address) == 0);
+    CHECK(WSAEventSelect(s, event, FD_READ | FD_WRITE) == 0);
+    CHECK(WSAWaitForMultipleEvents(1, &event, FALSE, 30000, FALSE) == WSA_WAIT_EVENT_0);
+    CHECK(WSAEnumNetworkEvents(s, event, &happened) == 0);
+    CHECK(happened.lNetworkEvents == FD_WRITE && happened.iErrorCode[FD_WRITE_BIT] == 0);
+    CHECK(WSAAsyncSelect(s, NULL, 0, 0) == 0);
+    entry.fd = s;
+    entry.events = POLLIN | POLLOUT;
+    entry.revents = 0;
+    CHECK(WSAPoll(&entry, 1, 0) == 1 && entry.revents == POLLOUT);
+    CHECK(closesocket(s) == 0 && WSACloseEvent(event));
+}
+
 /* One overlapped receive through a port: the classic loop, once around. */
 static void a_port_delivers(void) {
     OVERLAPPED overlapped, *delivered = NULL;
@@ -199,6 +225,7 @@ static int run(void) {
     threads_run();
     berkeley_calls_are_winsocks();
     select_is_winsocks();
+    network_events_are_told();
     a_port_delivers();
     CHECK(WSACleanup() == 0);
     printf("ok\n");

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::address::Address;
 use super::completion;
+use super::network_events::Occasion;
 use super::operation::{self, Attempt, Buffers, Operation, Refused, Transfer, TransferFlags};
 use super::option::Options;
 use super::request::Overlapped;
@@ -138,6 +139,7 @@ impl Socket {
             true => synchronous::attempt_once(self, Side::Receive, operation),
             false => synchronous::wait_for(self, Side::Receive, operation, None),
         };
+        self.observe(Occasion::Accept);
         if finished.status.is_failure() {
             return Err(finished.status);
         }
@@ -168,6 +170,7 @@ impl Socket {
         if started.is_err() {
             acceptor.state().accepting_for = None;
         }
+        self.observe(Occasion::Accept);
         started.map(drop)
     }
 
@@ -192,6 +195,7 @@ impl Socket {
             return Err(Status::CANCELLED);
         }
         system::replace_descriptor(&fd, self.fd()).map_err(super::socket::call_status)?;
+        self.watch_again();
         let _ = state.options.apply_over(&inherited, self.fd(), self.family); // at worst an option is the listener's
         state.phase = Phase::Connected;
         state.bound = true;
@@ -226,7 +230,7 @@ impl Socket {
         let _ = state.options.apply_over(&own, self.fd(), self.family);
         state.context = Context::Full;
         drop(state);
-        self.set_non_blocking(non_blocking);
+        self.set_non_blocking(non_blocking || self.is_kept_non_blocking());
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::socket::{
     Socket,
 };
 use super::status::Status;
-use super::{cancel, system, wait};
+use super::{cancel, readiness, system, wait};
 
 impl Socket {
     /// shutdown.
@@ -67,18 +67,13 @@ impl Socket {
     pub fn close(self: &Arc<Self>) {
         self.send_deferred(); // they have gone, as far as anybody can tell
         self.set_flag(FLAG_CLOSED, true);
+        self.end_observation();
         self.unwatch();
-        let (accepting_for, watchers, linger) = {
+        let (accepting_for, linger) = {
             let mut state = self.state();
-            (
-                state.accepting_for.take(),
-                std::mem::take(&mut state.watchers),
-                state.options.linger(),
-            )
+            (state.accepting_for.take(), state.options.linger())
         };
-        for thread in watchers {
-            thread.parker.unpark();
-        }
+        readiness::wake_watchers();
         if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
             cancel::cancel_accept(&listener, Arc::as_ptr(self));
         }

@@ -10,15 +10,22 @@ use windows_sys::Win32::Networking::WinSock::WSAEINVAL;
 
 use super::address::Address;
 use super::completion;
+use super::network_events::Occasion;
 use super::operation::{Buffers, Operation, Transfer, TransferFlags};
 use super::request::Overlapped;
 use super::socket::{ConnectKind, Context, Phase, Side, Socket, State};
 use super::status::Status;
-use super::synchronous;
-use super::system;
+use super::{readiness, synchronous, system};
 
 /// How long Windows tries to connect, in milliseconds.
 const CONNECT_LIMIT: i32 = 21_000;
+
+impl State {
+    fn connect_ended(&mut self, outcome: u32) {
+        self.connects += 1;
+        self.connect_outcome = Some(outcome);
+    }
+}
 
 impl Socket {
     /// connect.
@@ -26,9 +33,16 @@ impl Socket {
     /// # Errors
     /// Those of connect; `WOULD_BLOCK` when it is under way on a non-blocking socket.
     pub fn connect(self: &Arc<Self>, address: Address) -> Result<(), Status> {
-        if self.is_datagram() {
-            return self.connect_datagram(address);
-        }
+        let result = if self.is_datagram() {
+            self.connect_datagram(address)
+        } else {
+            self.connect_stream(address)
+        };
+        self.observe(Occasion::Change);
+        result
+    }
+
+    fn connect_stream(self: &Arc<Self>, address: Address) -> Result<(), Status> {
         self.resolve_connect();
         let non_blocking = self.is_non_blocking();
         let kind = if non_blocking {
@@ -49,13 +63,16 @@ impl Socket {
                 Phase::Connecting(..) => return Err(Status::ALREADY),
                 Phase::Open => self.begin_connect(&mut state, address, kind)?,
             }
+            if non_blocking {
+                // In one step with its beginning: whoever looks at the socket meanwhile must not make this attempt.
+                let attempt = self.attempt_connect_in(&mut state, &address);
+                drop(state);
+                readiness::wake_watchers();
+                attempt?;
+                return Err(Status::WOULD_BLOCK); // also if it is connected: programs expect to be told later
+            }
         }
-        if non_blocking {
-            return match self.attempt_connect(&address) {
-                Ok(_) => Err(Status::WOULD_BLOCK), // also if it is connected already: programs expect to be told later
-                Err(status) => Err(status),
-            };
-        }
+        readiness::wake_watchers();
         let operation = Operation::Connect(
             address,
             Transfer::new(Buffers::none(), TransferFlags::default()),
@@ -91,11 +108,13 @@ impl Socket {
                 Phase::Open => self.begin_connect(&mut state, address, ConnectKind::Extended)?,
             }
         }
+        readiness::wake_watchers();
         let operation = Operation::Connect(address, Transfer::new(data, TransferFlags::default()));
         let started = completion::start_pending(self, Side::Send, operation, overlapped);
         if started.is_err() {
             self.state().phase = Phase::Open;
         }
+        self.observe(Occasion::Change);
         started.map(drop)
     }
 
@@ -120,6 +139,7 @@ impl Socket {
             state.bound_to = system::local_address(self.fd());
         }
         state.phase = Phase::Connecting(address, kind);
+        state.connect_outcome = None;
         Ok(())
     }
 
@@ -168,6 +188,7 @@ impl Socket {
         state.connected_since = Some(Instant::now());
         state.connect_error = 0;
         state.connect_failed = false;
+        state.connect_ended(0);
         if !peer.socket_addr().ip().is_loopback() {
             let _ = state.options.restore_user_timeout(self.fd());
         }
@@ -183,6 +204,7 @@ impl Socket {
             _ => {}
         }
         state.connect_failed = true;
+        state.connect_ended(status.to_winsock());
         state.phase = Phase::Open;
         self.bind_again(state);
     }
@@ -222,6 +244,7 @@ impl Socket {
         state.phase = Phase::Connected;
         state.bound = true;
         state.peer = Some(address);
+        state.connect_ended(0);
         drop(state);
         self.mark_connected();
         Ok(())

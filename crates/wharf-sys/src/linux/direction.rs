@@ -219,8 +219,8 @@ impl<R: Request, S: Copy> Direction<R, S> {
         }
     }
 
-    /// Whether nothing is pending.
-    pub fn idle(&self) -> bool {
-        matches!(self.turn(), Turn::Free)
+    /// Whether a request waits for what may come. One whose result is being delivered does not.
+    pub fn has_pending(&self) -> bool {
+        !self.queue.is_empty() || matches!(self.owner, Some(Owner::Attempting(..)))
     }
 }

@@ -11,6 +11,7 @@ use super::cancel::cancel_side;
 use super::completion::{finish, finish_cut_short, finish_own};
 use super::direction::Blocked;
 use super::helper;
+use super::network_events::Occasion;
 use super::operation::Attempt;
 use super::port::{Packet, Port};
 use super::reactor::{self, Set};
@@ -274,6 +275,7 @@ impl<'a> Sink<'a> {
             };
             let head = settle(&socket, side, request, attempt, None, self);
             drive(&socket, side, head, None, self);
+            socket.observe(Occasion::Change);
         }
         self.room.batch = batch; // its room is used again
     }

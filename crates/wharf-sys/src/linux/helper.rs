@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::deferral;
 use super::drive::Sink;
 use super::lock::Lock;
+use super::observer;
 use super::port::Port;
 use super::reactor::Set;
 use super::socket::Socket;
@@ -261,7 +262,9 @@ fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration)
 
 /// Whether requests may wait for events of the port's set while nobody sleeps in it.
 fn is_neglected(port: &Port) -> bool {
-    port.set.sleepers() == 0 && !port.nested.load(Acquire) && thread::live_requests() > 0
+    port.set.sleepers() == 0
+        && !port.nested.load(Acquire)
+        && (thread::live_requests() > 0 || observer::any_observed())
 }
 
 fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {

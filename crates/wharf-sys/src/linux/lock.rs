@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutual exclusion lock. The order in which locks may be taken is in `docs/engine-protocol.md`, section 6.
+/// A mutual exclusion lock. The order in which locks may be taken is in `docs/engine-protocol.md`, section 7.
 #[derive(Default)]
 pub struct Lock<T>(Mutex<T>);
 

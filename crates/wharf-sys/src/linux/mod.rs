@@ -3,6 +3,7 @@
 mod abi;
 mod accept;
 mod address;
+mod async_select;
 mod batch;
 mod cancel;
 mod close;
@@ -15,13 +16,18 @@ mod dispatch;
 mod doctor;
 mod drive;
 mod escape;
+mod event_select;
 mod handle;
 mod helper;
 mod last_error;
 mod lock;
+mod message;
+mod name;
+mod network_events;
 mod object;
 #[doc(hidden)]
 pub mod observe;
+mod observer;
 mod operation;
 mod option;
 mod parity;
@@ -39,9 +45,11 @@ mod synchronous;
 mod system;
 mod text;
 mod thread;
+mod timer;
 mod trace;
 mod transfer;
 mod wait;
+mod window;
 
 pub use abi::handle::*;
 pub use abi::ioapi::{
@@ -50,25 +58,38 @@ pub use abi::ioapi::{
     SetFileCompletionNotificationModes,
 };
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
+pub use abi::object::*;
 pub use abi::synch::{
-    CreateEventA, CreateEventW, DeleteCriticalSection, EnterCriticalSection,
-    InitializeCriticalSection, InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx,
-    LeaveCriticalSection, ResetEvent, SetEvent, Sleep, SleepEx, TryEnterCriticalSection,
-    WaitForMultipleObjects, WaitForMultipleObjectsEx, WaitForSingleObject, WaitForSingleObjectEx,
+    DeleteCriticalSection, EnterCriticalSection, InitializeCriticalSection,
+    InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx, LeaveCriticalSection,
+    SignalObjectAndWait, Sleep, SleepEx, TryEnterCriticalSection, WaitForMultipleObjects,
+    WaitForMultipleObjectsEx, WaitForSingleObject, WaitForSingleObjectEx,
 };
 pub use abi::sysinfo::*;
 pub use abi::thread::{
     _beginthreadex, _endthreadex, CreateThread, ExitThread, GetCurrentProcess, GetCurrentThread,
     GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC, ResumeThread, SwitchToThread,
 };
+pub use abi::user::{
+    CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,
+    DispatchMessageA, DispatchMessageW, GetMessageA, GetMessageW, GetWindowLongA,
+    GetWindowLongPtrA, GetWindowLongPtrW, GetWindowLongW, GetWindowThreadProcessId, IsWindow,
+    KillTimer, MessageBoxA, MessageBoxW, MsgWaitForMultipleObjects, MsgWaitForMultipleObjectsEx,
+    PeekMessageA, PeekMessageW, PostMessageA, PostMessageW, PostQuitMessage, PostThreadMessageA,
+    PostThreadMessageW, RegisterClassA, RegisterClassExA, RegisterClassExW, RegisterClassW,
+    SendMessageA, SendMessageW, SetTimer, SetWindowLongA, SetWindowLongPtrA, SetWindowLongPtrW,
+    SetWindowLongW, ShowWindow, TranslateMessage, UnregisterClassA, UnregisterClassW, UpdateWindow,
+};
+#[doc(hidden)]
+pub use abi::user::{register_class_wide32, send_message_wide32, set_window_long_ptr_wide32};
 #[doc(hidden)]
 pub use abi::winsock2::select_within;
 pub use abi::winsock2::{
-    __WSAFDIsSet, WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError,
-    WSAGetOverlappedResult, WSAIoctl, WSARecv, WSAResetEvent, WSASend, WSASetEvent,
-    WSASetLastError, WSASocketA, WSASocketW, WSAStartup, WSAWaitForMultipleEvents, accept, bind,
-    closesocket, connect, getpeername, getsockname, getsockopt, htonl, htons, inet_addr, inet_ntoa,
-    inet_ntop, inet_pton, ioctlsocket, listen, ntohl, ntohs, recv, select, send, setsockopt,
-    shutdown, socket,
+    __WSAFDIsSet, WSAAsyncSelect, WSACleanup, WSACloseEvent, WSACreateEvent, WSAEnumNetworkEvents,
+    WSAEventSelect, WSAGetLastError, WSAGetOverlappedResult, WSAIoctl, WSAPoll, WSARecv,
+    WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW, WSAStartup,
+    WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername, getsockname,
+    getsockopt, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ioctlsocket, listen,
+    ntohl, ntohs, recv, select, send, setsockopt, shutdown, socket,
 };
 pub use doctor::{Findings, doctor};

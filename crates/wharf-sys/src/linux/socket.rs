@@ -18,15 +18,17 @@ use super::drive::{Sink, drive};
 use super::handle;
 use super::helper;
 use super::lock::Lock;
+use super::network_events::Occasion;
+use super::observer::Observed;
 use super::option::{self, Kind, Options, SetEffect, Target};
 use super::port::Port;
 use super::reactor::{self, Edge};
+use super::readiness;
 use super::request::Request;
 use super::slab::Key;
 use super::startup;
 use super::status::Status;
 use super::system;
-use super::thread::Thread;
 use super::wait::Waitable;
 
 /// A socket.
@@ -48,6 +50,8 @@ pub struct Socket {
     association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
     watched: AtomicBool, // it is in an epoll set
     watch: Lock<Option<Key>>, // its name there
+    /// Who is told of its network events.
+    pub observed: OnceLock<Box<Lock<Observed>>>,
     progress: AtomicU32, // attempts that moved bytes: tells a wait beside it whether it spins
     state: Lock<State>,
 }
@@ -61,6 +65,7 @@ const FLAG_SKIP_EVENT: u32 = 1 << 5; // FILE_SKIP_SET_EVENT_ON_HANDLE
 pub const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
 pub const FLAG_CLOSED: u32 = 1 << 7;
 pub const FLAG_NO_LINGER: u32 = 1 << 8;
+pub const FLAG_OBSERVED: u32 = 1 << 9; // somebody is told of its network events: see observer.rs
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +103,10 @@ pub struct State {
     pub accepting_for: Option<Weak<Socket>>,
     /// Whether the last connect failed.
     pub connect_failed: bool,
-    /// Threads in `select` on this socket, to be woken when it is closed.
-    pub watchers: Vec<Arc<Thread>>,
+    /// How many connects have ended so far.
+    pub connects: u32,
+    /// How the last one ended, as a winsock code; `None` while one is under way or if there was none.
+    pub connect_outcome: Option<u32>,
     /// Of a listener: sockets of AcceptEx that wait for the first data.
     pub moved: Vec<Arc<Socket>>,
 }
@@ -148,6 +155,7 @@ pub fn live_sockets() -> usize {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        self.end_observation(); // of one that was registered while it was closed
         LIVE.fetch_sub(1, Relaxed);
     }
 }
@@ -198,7 +206,8 @@ impl Socket {
             options: Options::default(),
             connect_error: 0,
             connect_failed: false,
-            watchers: Vec::new(),
+            connects: 0,
+            connect_outcome: None,
             connected_since: None,
             context: Context::Full,
             accepting_for: None,
@@ -233,6 +242,7 @@ impl Socket {
             association: OnceLock::new(),
             watched: AtomicBool::new(false),
             watch: Lock::new(None),
+            observed: OnceLock::new(),
             progress: AtomicU32::new(0),
             state: Lock::new(state),
         })
@@ -250,7 +260,8 @@ impl Socket {
             options,
             connect_error: 0,
             connect_failed: false,
-            watchers: Vec::new(),
+            connects: 0,
+            connect_outcome: None,
             connected_since: Some(Instant::now()),
             context: Context::Full,
             accepting_for: None,
@@ -443,6 +454,17 @@ impl Socket {
         Ok(())
     }
 
+    /// What its descriptor refers to was replaced: an epoll set that had the old one has the new one.
+    pub fn watch_again(&self) {
+        if let Some(key) = *self.watch.lock() {
+            let set = match self.association() {
+                Some((port, _)) => Some(&port.set),
+                None => helper::default_set().ok(),
+            };
+            let _ = set.map(|set| set.add(self.fd(), key)); // without memory: its waits look for themselves
+        }
+    }
+
     /// Takes it out of the registry: events that name it find nothing from here on.
     pub fn unwatch(&self) {
         if let Some(key) = self.watch.lock().take() {
@@ -465,10 +487,12 @@ impl Socket {
         if edge.urgent {
             self.set_flag(FLAG_URGENT, true);
         }
+        let mut observed_later = false;
         if edge.readable
             && let Some(head) = self.claim(Side::Receive, edge.receive_ended)
         {
             sink.attempt_later(self.clone(), Side::Receive, head);
+            observed_later = true;
         }
         if (edge.urgent || edge.receive_ended) && self.urgent.get().is_some() {
             let head = self.claim(Side::Urgent, edge.receive_ended);
@@ -478,6 +502,9 @@ impl Socket {
             let head = self.claim(Side::Send, edge.send_ended);
             drive(self, Side::Send, head, None, sink);
         }
+        if !observed_later {
+            self.observe(Occasion::Change);
+        }
     }
 
     /// Attempts both queues again, edge or not.
@@ -485,6 +512,7 @@ impl Socket {
         for side in self.sides() {
             self.retry_side(side);
         }
+        self.observe(Occasion::Change);
     }
 
     /// Attempts one queue again, edge or not.
@@ -572,6 +600,8 @@ impl Socket {
         self.allow_time_wait();
         state.bound = true;
         state.bound_to = Some(address);
+        drop(state);
+        self.observe(Occasion::Change);
         Ok(())
     }
 
@@ -638,6 +668,8 @@ impl Socket {
         let backlog = backlog.checked_abs().unwrap_or(i32::MAX).max(1);
         system::listen(self.fd(), backlog).map_err(call_status)?;
         state.phase = Phase::Listening;
+        drop(state);
+        readiness::wake_watchers();
         Ok(())
     }
 

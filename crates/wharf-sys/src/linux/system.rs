@@ -214,6 +214,37 @@ pub fn ioctl_read(fd: RawFd, request: libc::Ioctl) -> Result<i32> {
     Ok(value)
 }
 
+/// How many connections wait in the backlog of a listener.
+pub fn connections_waiting(fd: RawFd) -> u32 {
+    // SAFETY: all zeroes is a valid tcp_info.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    get_socket_option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info);
+    info.tcpi_unacked // which a listener uses for this
+}
+
+/// How much memory the datagrams in the receive queue take; it grows with each that arrives.
+pub fn receive_memory(fd: RawFd) -> u32 {
+    const SO_MEMINFO: i32 = 55; // <asm-generic/socket.h>
+    let mut info = [0u32; 9]; // SK_MEMINFO_RMEM_ALLOC is the first
+    get_socket_option(fd, libc::SOL_SOCKET, SO_MEMINFO, &mut info);
+    info[0]
+}
+
+/// Reads an option whose value is any plain structure; an older kernel fills less of it, or nothing.
+fn get_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &mut T) {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: `value` is valid for `length` bytes, and any bytes are a value of the types it is used with.
+    unsafe {
+        libc::getsockopt(
+            fd,
+            level,
+            name,
+            std::ptr::from_mut(value).cast(),
+            &mut length,
+        )
+    };
+}
+
 /// Whether a TCP connection is gone: reset, or ended on both sides with everything acknowledged.
 pub fn tcp_is_closed(fd: RawFd) -> bool {
     const TCP_CLOSE: u8 = 7; // <linux/tcp_states.h>

@@ -6,9 +6,12 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::completion;
+use super::network_events::Occasion;
 use super::operation::{Buffers, Operation, Transfer, TransferFlags};
 use super::request::{How, Started};
-use super::socket::{FLAG_CONNECTED, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Side, Socket};
+use super::socket::{
+    FLAG_CONNECTED, FLAG_OBSERVED, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Side, Socket,
+};
 use super::status::Status;
 
 impl Socket {
@@ -17,6 +20,20 @@ impl Socket {
     /// # Errors
     /// Why it is refused.
     pub fn receive(
+        self: &Arc<Self>,
+        buffers: Buffers,
+        flags: u32,
+        overlapped: Option<How>,
+    ) -> Result<Started, Status> {
+        let received = self.start_receive(buffers, flags, overlapped);
+        self.observe(match flags & MSG_OOB as u32 {
+            0 => Occasion::Receive,
+            _ => Occasion::ReceiveUrgent,
+        });
+        received
+    }
+
+    fn start_receive(
         self: &Arc<Self>,
         buffers: Buffers,
         flags: u32,
@@ -77,6 +94,11 @@ impl Socket {
         self.may_send()?;
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
         let partial = matches!(how, How::Immediate);
+        let length = if self.has(FLAG_OBSERVED) {
+            buffers.total()
+        } else {
+            0
+        };
         let transfer = Transfer::new(
             buffers,
             TransferFlags {
@@ -85,7 +107,13 @@ impl Socket {
                 ..TransferFlags::default()
             },
         );
-        completion::start(self, Side::Send, Operation::Send(transfer), how)
+        let sent = completion::start(self, Side::Send, Operation::Send(transfer), how);
+        match sent {
+            Err(Status::WOULD_BLOCK) => self.observe(Occasion::SendBlocked),
+            Ok(Started::Done(sent)) if sent < length => self.observe(Occasion::SendBlocked),
+            _ => {}
+        }
+        sent
     }
 
     fn may_receive(&self) -> Result<(), Status> {

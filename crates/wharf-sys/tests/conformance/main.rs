@@ -8,24 +8,36 @@
 
 mod harness;
 mod tcp;
+mod window;
 
 mod accept;
+mod async_select;
 mod cancel;
 mod close;
 mod concurrency;
 mod connect;
 mod errors_last;
+mod event_select;
 mod events;
 mod extra;
 mod handles;
+mod input_waits;
 mod locks;
+mod messages;
+mod mixing;
+mod mutexes;
 mod names;
+mod names_of_objects;
 mod options;
 mod overlapped;
+mod poll;
 mod port_races;
 mod ports;
 mod races;
 mod routines;
+mod semaphores;
 mod sockets;
 mod threads;
+mod timers;
 mod waits;
+mod windows;

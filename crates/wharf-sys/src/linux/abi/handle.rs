@@ -14,7 +14,7 @@ use crate::platform::{handle, last_error};
 /// # Safety
 /// None: any value is checked.
 pub unsafe extern "system" fn CloseHandle(hobject: HANDLE) -> BOOL {
-    last_error::bool_result(handle::close(hobject))
+    last_error::bool_result(handle::close_as_file(hobject))
 }
 
 /// Makes another handle for the object of a handle, which may be a pseudo handle. Within this process only.

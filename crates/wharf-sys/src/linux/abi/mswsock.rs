@@ -248,7 +248,7 @@ fn answer(
                 .first_chunk()
                 .map(|bytes| u32::from_ne_bytes(*bytes))
                 .ok_or(fault)?;
-            socket.set_non_blocking(on != 0);
+            socket.set_blocking_mode(on == 0).map_err(Refusal::Now)?;
             Ok(0)
         }
         READ_COUNT => write_out(output, &socket.readable_bytes().to_ne_bytes()),

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::{HANDLE, WAIT_EVENT};
+use windows_sys::Win32::Foundation::{HANDLE, HWND, WAIT_EVENT};
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, PCSTR, PSTR};
@@ -13,13 +13,15 @@ use super::ioapi::{status_of, wait_for_operation};
 use super::{mswsock, store, synch};
 use crate::platform::address::{Address, Family};
 use crate::platform::handle::Named;
+use crate::platform::network_events::Occasion;
 use crate::platform::object::{Event, Object};
 use crate::platform::operation::Buffers;
 use crate::platform::option::{self, SetEffect};
+use crate::platform::readiness::{self, PollEntry, SelectFailure, Sets};
 use crate::platform::request::{DoneOut, How, Overlapped, Started};
 use crate::platform::socket::{self, Socket};
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, readiness, startup, text};
+use crate::platform::{handle, last_error, startup, text};
 
 // ---- start-up ----
 
@@ -311,7 +313,9 @@ pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *m
             // SAFETY: the caller's promise.
             unsafe { write_address(&peer, addr, addrlen) }?;
         }
-        open_socket(accepted)
+        let handle = open_socket(accepted.clone())?;
+        accepted.inherit_network_events(&listener, handle);
+        Ok(handle)
     };
     last_error::winsock_value(accept(), INVALID_SOCKET)
 }
@@ -476,7 +480,8 @@ pub unsafe extern "system" fn WSARecv(
             return Err(Status::FAULT);
         }
         // SAFETY: the caller's promise.
-        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }?;
+        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }
+            .inspect_err(|_| socket.observe(Occasion::ReceiveRefused))?;
         // SAFETY: the caller's promise.
         let started = socket.receive(buffers, unsafe { lpflags.read_unaligned() }, how)?;
         if how.is_none() {
@@ -534,7 +539,11 @@ pub unsafe extern "system" fn WSASend(
 /// # Safety
 /// `buf` is null or valid for writes of `len` bytes.
 pub unsafe extern "system" fn recv(s: SOCKET, buf: PSTR, len: i32, flags: SEND_RECV_FLAGS) -> i32 {
-    let receive = || find(s)?.receive(buffer(buf, len)?, flags as u32, None);
+    let receive = || {
+        let socket = find(s)?;
+        let buffer = buffer(buf, len).inspect_err(|_| socket.observe(Occasion::ReceiveRefused))?;
+        socket.receive(buffer, flags as u32, None)
+    };
     last_error::winsock_value(receive().map(bytes_done), SOCKET_ERROR)
 }
 
@@ -629,7 +638,7 @@ pub unsafe extern "system" fn ioctlsocket(s: SOCKET, cmd: i32, argp: *mut u32) -
         }
         match cmd {
             // SAFETY: the caller's promise.
-            FIONBIO => socket.set_non_blocking(unsafe { argp.read_unaligned() } != 0),
+            FIONBIO => socket.set_blocking_mode(unsafe { argp.read_unaligned() } == 0)?,
             // SAFETY: the caller's promise.
             FIONREAD => unsafe { argp.write_unaligned(socket.readable_bytes()) },
             // SAFETY: the caller's promise.
@@ -666,7 +675,10 @@ pub unsafe extern "system" fn setsockopt(
         match socket.set_option(level, optname, value, optlen)? {
             SetEffect::None | SetEffect::ConnectError(_) => Ok(()),
             SetEffect::UpdateAcceptContext(listener) => {
-                socket.update_accept_context(&*handle::socket(listener)?)
+                let listener = handle::socket(listener)?;
+                socket.update_accept_context(&listener)?;
+                socket.inherit_network_events(&listener, s);
+                Ok(())
             }
             SetEffect::UpdateConnectContext => socket.update_connect_context(),
         }
@@ -910,20 +922,47 @@ pub unsafe fn select_within(
     exceptfds: *mut FD_SET,
     limit: Option<(i64, i64)>,
 ) -> i32 {
+    let pointers = [readfds, writefds, exceptfds];
     let select = || {
         startup::check()?;
         // SAFETY: the caller's promise.
-        let sets = [readfds, writefds, exceptfds].map(|set| unsafe { read_set(set) });
-        let ready = readiness::select(&sets, limit)?;
-        let mut total = 0;
-        for (set, ready) in [readfds, writefds, exceptfds].into_iter().zip(&ready) {
-            total += ready.len() as i32;
-            // SAFETY: the caller's promise; there are no more ready sockets than there were entries.
-            unsafe { write_set(set, ready) };
+        let sets = pointers.map(|set| unsafe { read_set(set) });
+        match readiness::select(&sets, limit) {
+            Ok(ready) => {
+                // SAFETY: the caller's promise.
+                unsafe { write_sets(pointers, &ready) };
+                Ok(ready.iter().map(Vec::len).sum::<usize>() as i32)
+            }
+            Err(SelectFailure::Interrupted(status)) => {
+                // SAFETY: the caller's promise.
+                unsafe { write_sets(pointers, &Sets::default()) };
+                Err(status)
+            }
+            Err(SelectFailure::Refused(status)) => Err(status),
         }
-        Ok(total)
     };
     last_error::winsock_value(select(), SOCKET_ERROR)
+}
+
+/// Compacts each set to those that are ready. One that was passed for several gets the union.
+///
+/// # Safety
+/// The sets are null or valid for as many entries as they had.
+unsafe fn write_sets(sets: [*mut FD_SET; 3], ready: &Sets) {
+    for set in sets {
+        let mut union: Vec<SOCKET> = Vec::new();
+        for (other, ready) in sets.iter().zip(ready) {
+            if *other == set && union.is_empty() {
+                union.clone_from(ready);
+            } else if *other == set {
+                let missing = ready.iter().filter(|socket| !union.contains(socket));
+                let missing: Vec<_> = missing.copied().collect();
+                union.extend(missing);
+            }
+        }
+        // SAFETY: the caller's promise; there are no more ready sockets than there were entries.
+        unsafe { write_set(set, &union) };
+    }
 }
 
 /// # Safety
@@ -967,8 +1006,132 @@ unsafe fn write_set(set: *mut FD_SET, sockets: &[SOCKET]) {
 /// # Safety
 /// `param1` is null or valid, with `fd_count` entries.
 pub unsafe extern "system" fn __WSAFDIsSet(fd: SOCKET, param1: *mut FD_SET) -> i32 {
+    if param1.is_null() {
+        return 0;
+    }
     // SAFETY: the caller's promise.
-    i32::from(unsafe { read_set(param1) }.contains(&fd))
+    let count = unsafe { (*param1).fd_count } as usize;
+    // SAFETY: the caller's promise; the array may be longer than its type says.
+    let array = unsafe { &raw const (*param1).fd_array }.cast::<SOCKET>();
+    // SAFETY: the caller's promise.
+    i32::from((0..count).any(|index| unsafe { array.add(index).read() } == fd))
+}
+
+// ---- WSAPoll ----
+
+/// Waits until one of the sockets has something to report; fills `revents` of every entry. Negative time: for ever.
+///
+/// Returns how many sockets have, not counting those that were none from the start (POLLNVAL).
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsapoll>
+///
+/// # Safety
+/// `fdarray` is null or valid for `fds` entries.
+pub unsafe extern "system" fn WSAPoll(fdarray: *mut WSAPOLLFD, fds: u32, timeout: i32) -> i32 {
+    let poll = || {
+        startup::check()?;
+        if fds == 0 {
+            return Err(Status::INVALID);
+        }
+        if fdarray.is_null() {
+            return Err(Status::FAULT);
+        }
+        let entry = |index: usize| {
+            // SAFETY: the caller's promise.
+            let WSAPOLLFD { fd, events, .. } = unsafe { fdarray.add(index).read_unaligned() };
+            PollEntry { handle: fd, events }
+        };
+        let entries: Vec<_> = (0..fds as usize).map(entry).collect();
+        let deadline = u32::try_from(timeout).map_or(None, super::deadline);
+        let polled = readiness::poll(&entries, deadline);
+        for (index, report) in polled.reports.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { (&raw mut (*fdarray.add(index)).revents).write_unaligned(*report) };
+        }
+        polled.result
+    };
+    last_error::winsock_value(poll(), SOCKET_ERROR)
+}
+
+// ---- network events ----
+
+/// Associates an event with network events of a socket, which becomes non-blocking; no events: cancels that.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaeventselect>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSAEventSelect(
+    s: SOCKET,
+    heventobject: WSAEVENT,
+    lnetworkevents: i32,
+) -> i32 {
+    let select = || {
+        let socket = find(s)?;
+        match lnetworkevents as u32 {
+            0 => socket.cancel_network_events(),
+            mask => {
+                let event = event_of(heventobject).map_err(|_| Status::INVALID)?;
+                socket.select_events(event.clone(), mask)?;
+            }
+        }
+        Ok(())
+    };
+    last_error::winsock_result(select())
+}
+
+/// Takes what is recorded of the selected network events, and resets the event, in one step.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaenumnetworkevents>
+///
+/// # Safety
+/// `lpnetworkevents` is null or valid for writes.
+pub unsafe extern "system" fn WSAEnumNetworkEvents(
+    s: SOCKET,
+    heventobject: WSAEVENT,
+    lpnetworkevents: *mut WSANETWORKEVENTS,
+) -> i32 {
+    let fetch = || {
+        let socket = find(s)?;
+        if lpnetworkevents.is_null() {
+            return Err(Status::FAULT);
+        }
+        let event = (heventobject != WSA_INVALID_EVENT)
+            .then(|| event_of(heventobject).map_err(|_| Status::INVALID))
+            .transpose()?;
+        let fetched = socket.fetch_network_events(event.as_ref().map(|event| &***event));
+        // SAFETY: the caller's promise.
+        unsafe {
+            (&raw mut (*lpnetworkevents).lNetworkEvents).write_unaligned(fetched.events as i32);
+        }
+        for bit in (0..FD_MAX_EVENTS).filter(|bit| fetched.events & 1 << bit != 0) {
+            let error = fetched.error(1 << bit) as i32;
+            // SAFETY: the caller's promise. Those of other events are left alone.
+            unsafe {
+                (&raw mut (*lpnetworkevents).iErrorCode[bit as usize]).write_unaligned(error);
+            }
+        }
+        Ok(())
+    };
+    last_error::winsock_result(fetch())
+}
+
+/// Asks for a window message at network events of a socket, which becomes non-blocking; no events: cancels that.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-wsaasyncselect>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn WSAAsyncSelect(s: SOCKET, hwnd: HWND, wmsg: u32, levent: i32) -> i32 {
+    let select = || {
+        let socket = find(s)?;
+        match levent as u32 {
+            0 => socket.cancel_network_events(),
+            mask => socket.select_messages(s, hwnd, wmsg, mask)?,
+        }
+        Ok(())
+    };
+    last_error::winsock_result(select())
 }
 
 // ---- text and byte order ----
