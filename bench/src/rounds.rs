@@ -86,7 +86,7 @@ fn wait_for_quiet(schedule: &Schedule) {
 fn attempt_once(group: &[Cell], round: u32, schedule: &Schedule) -> Vec<Sample> {
     let taken = match group {
         [cell] => Ok(vec![sample::take(cell, schedule.seconds)]),
-        _ => sample::take_in_turns(group, schedule.seconds, schedule.slice_ms),
+        _ => sample::take_in_turns(group, schedule.seconds, schedule.slice_ms, round as usize),
     };
     // What failed for all failed for each.
     let taken =

@@ -52,8 +52,13 @@ pub fn take((spec, point): &Cell, seconds: f64) -> Result<Figures> {
 }
 
 /// Takes one sample of each of `cells`, which are at one point, at the same time: the servers all run, and the clients
-/// take turns in slices of `slice_ms`.
-pub fn take_in_turns(cells: &[Cell], seconds: f64, slice_ms: u64) -> Result<Vec<Result<Figures>>> {
+/// take turns in slices of `slice_ms`. `shift` moves the order on, so that nobody always follows the same one.
+pub fn take_in_turns(
+    cells: &[Cell],
+    seconds: f64,
+    slice_ms: u64,
+    shift: usize,
+) -> Result<Vec<Result<Figures>>> {
     let servers = cells
         .iter()
         .map(|(spec, point)| Server::start(spec, point))
@@ -64,10 +69,9 @@ pub fn take_in_turns(cells: &[Cell], seconds: f64, slice_ms: u64) -> Result<Vec<
     let mut loads = Vec::new();
     for (index, (server, (_, point))) in servers.iter().zip(cells).enumerate() {
         let mut load = load_command(point, server, seconds)?;
-        load.args([
-            "--turns",
-            &format!("{index}/{}/{slice_ms}/{begin_ms}", cells.len()),
-        ]);
+        let turn = (index + shift) % cells.len();
+        let turns = format!("{turn}/{}/{slice_ms}/{begin_ms}", cells.len());
+        load.args(["--turns", &turns]);
         loads.push(load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
     }
     let outputs = loads
