@@ -77,7 +77,7 @@ struct RunArguments {
 
 #[derive(Args)]
 struct TableArguments {
-    /// Only the rows whose names begin with one of these.
+    /// Only these rows, or families of rows: `echo` is `echo-64` and others.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     rows: Vec<String>,
     /// List the rows.
@@ -111,6 +111,13 @@ struct Schedule {
     /// How often it is taken again; the least disturbed one stays.
     #[arg(long, default_value_t = 2)]
     retries: u32,
+    /// Before each sample wait up to so long for a quiet machine.
+    #[arg(long, default_value_t = 5.0)]
+    quiet_wait_seconds: f64,
+    /// Servers at one point run at once and their clients take turns of so many milliseconds (0: one sample after the
+    /// other). What slows the machine for a second then slows all that are compared.
+    #[arg(long, default_value_t = 0)]
+    slice_ms: u64,
     /// Where the results go; by default a new file in bench/results.
     #[arg(long)]
     out: Option<PathBuf>,

@@ -60,6 +60,17 @@ impl FromStr for Point {
     }
 }
 
+impl Point {
+    /// Whether its clients can pause: a closed loop, and no measuring of what happens in between.
+    pub fn can_take_turns(&self) -> bool {
+        use Workload::*;
+        matches!(
+            self.workload,
+            Echo | RequestTwoSends | TwoReceives | SendThenCompute
+        ) && !self.options.first
+    }
+}
+
 impl Options {
     fn from_parts<'a>(parts: impl Iterator<Item = &'a str>) -> Result<Self> {
         let mut options = Self::default();

@@ -61,12 +61,19 @@ impl Results {
         })
     }
 
-    /// Samples without an error, of `server` at `point`, in the order of their rounds.
+    /// The samples of `server` at `point` that count, in the order of their rounds: those without an error, and those
+    /// that others disturbed only if there are no others.
     pub fn of<'a>(&'a self, server: &'a str, point: &'a str) -> impl Iterator<Item = &'a Sample> {
         let fits = move |sample: &&Sample| {
             sample.server == server && sample.point == point && sample.error.is_none()
         };
-        self.samples.iter().filter(fits)
+        let all_are_disturbed = self
+            .samples
+            .iter()
+            .filter(fits)
+            .all(|sample| sample.disturbed);
+        let counts = move |sample: &&Sample| all_are_disturbed || !sample.disturbed;
+        self.samples.iter().filter(fits).filter(counts)
     }
 
     /// All values of one figure.

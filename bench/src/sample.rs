@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::server::monotonic;
 use bench::{Workload, cpu};
 
 use crate::Cell;
@@ -48,6 +49,41 @@ pub fn take((spec, point): &Cell, seconds: f64) -> Result<Figures> {
         figures.insert("library_memory_bytes_per_connection".into(), all - own);
     }
     Ok(figures)
+}
+
+/// Takes one sample of each of `cells`, which are at one point, at the same time: the servers all run, and the clients
+/// take turns in slices of `slice_ms`. `shift` moves the order on, so that nobody always follows the same one.
+pub fn take_in_turns(
+    cells: &[Cell],
+    seconds: f64,
+    slice_ms: u64,
+    shift: usize,
+) -> Result<Vec<Result<Figures>>> {
+    let servers = cells
+        .iter()
+        .map(|(spec, point)| Server::start(spec, point))
+        .collect::<Result<Vec<_>>>()?;
+    servers.iter().try_for_each(Server::wait_until_it_listens)?;
+    let connections: u32 = cells.iter().map(|(_, point)| point.connections).sum();
+    let begin_ms = monotonic().as_millis() as u64 + 500 + u64::from(connections) / 10;
+    let mut loads = Vec::new();
+    for (index, (server, (_, point))) in servers.iter().zip(cells).enumerate() {
+        let mut load = load_command(point, server, seconds)?;
+        let turn = (index + shift) % cells.len();
+        let turns = format!("{turn}/{}/{slice_ms}/{begin_ms}", cells.len());
+        load.args(["--turns", &turns]);
+        loads.push(load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
+    }
+    let outputs = loads
+        .into_iter()
+        .map(Child::wait_with_output)
+        .collect::<Result<Vec<_>, _>>()?;
+    let finish = |(server, output): (Server, &Output)| {
+        let mut figures = figures_of(output)?;
+        figures.extend(server.stop()?);
+        Ok(figures)
+    };
+    Ok(servers.into_iter().zip(&outputs).map(finish).collect())
 }
 
 /// What the load generator printed.
@@ -148,7 +184,7 @@ impl Server {
         } else {
             &[SERVER_CPU]
         };
-        let output = build::c_server("output.txt");
+        let output = build::c_server(&format!("output-{port}.txt"));
         let file = File::create(&output).with_context(|| format!("{}", output.display()))?;
         let mut command = command(spec, point.workload)?;
         command
@@ -228,6 +264,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill(); // it may have ended already
         let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.output);
     }
 }
 

@@ -34,6 +34,12 @@ pub fn now_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
+/// CLOCK_MONOTONIC, which all processes read alike.
+pub fn monotonic() -> std::time::Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    std::time::Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
 /// Follows the orders of `send-then-compute`.
 pub fn follow(orders: crate::message::Orders) {
     let until = std::time::Instant::now() + orders.compute;

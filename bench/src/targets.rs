@@ -17,6 +17,14 @@ pub struct Row {
     pub checks: Vec<Check>,
 }
 
+impl Row {
+    /// Whether `name` is its name or its family: `echo` is that of `echo-64`.
+    fn is_called(&self, name: &str) -> bool {
+        let rest = self.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+}
+
 /// One figure, or the ratio of two, and its bound.
 pub struct Check {
     pub what: &'static str,
@@ -39,13 +47,13 @@ pub enum Bound {
 
 use Bound::*;
 
-/// The rows whose names begin with one of `wanted` (none: all), with wharf's servers as `adjust` makes them.
+/// The rows or families of rows named in `wanted` (none: all), with wharf's servers as `adjust` makes them.
 pub fn rows(
     wanted: &[String],
     adjust: impl Fn(ServerSpec) -> Result<ServerSpec>,
 ) -> Result<Vec<Row>> {
     let mut rows = all();
-    rows.retain(|row| wanted.is_empty() || wanted.iter().any(|name| row.name.starts_with(name)));
+    rows.retain(|row| wanted.is_empty() || wanted.iter().any(|name| row.is_called(name)));
     ensure!(!rows.is_empty(), "no such row; `table --list` shows them");
     for check in rows.iter_mut().flat_map(|row| &mut row.checks) {
         for (server, _) in [&mut check.of].into_iter().chain(&mut check.to) {

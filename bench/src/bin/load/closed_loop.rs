@@ -9,6 +9,7 @@ use bench::{Measurement, net};
 
 use crate::Arguments;
 use crate::stalls::{Handled, Recorder};
+use crate::turns::Turns;
 use crate::uring::Clients;
 use crate::window::Window;
 
@@ -29,6 +30,11 @@ struct Loop<'a> {
     window: Window,
     recorder: Recorder,
     messages: u64,
+    /// Connections that may send, once for each message; used while it is not this generator's turn.
+    owed: Vec<usize>,
+    under_way: usize,
+    /// When to stop sending.
+    turn_ends: Option<Instant>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Measurement> {
@@ -59,13 +65,16 @@ pub fn run(arguments: &Arguments) -> Result<Measurement> {
         window: Window::new(arguments),
         recorder: Recorder::default(),
         messages: 0,
+        owed: (0..arguments.connections)
+            .flat_map(|index| vec![index; arguments.depth])
+            .collect(),
+        under_way: 0,
+        turn_ends: None,
     };
-    for connection in 0..this.clients.len() {
-        for _ in 0..arguments.depth {
-            this.send(connection, now)?;
-        }
-    }
-    let end = this.until_over()?;
+    let end = match &arguments.turns {
+        Some(turns) => this.in_turns(turns)?,
+        None => this.until_over()?,
+    };
     let mut measurement = this.window.close(end)?;
     if arguments.stall_every.is_some() {
         measurement.stalls = this.recorder.summary();
@@ -75,6 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<Measurement> {
 
 impl Loop<'_> {
     fn until_over(&mut self) -> Result<Instant> {
+        self.send_owed()?;
         loop {
             let arrivals = self.clients.wait()?;
             let now = Instant::now();
@@ -85,6 +95,36 @@ impl Loop<'_> {
                 self.take(index, now)?;
             }
         }
+    }
+
+    /// The same in slices of time; between them the other generators have theirs.
+    fn in_turns(&mut self, turns: &Turns) -> Result<Instant> {
+        let warm_up = turns.number_for(self.arguments.warm_up_seconds);
+        let counted = turns.number_for(self.arguments.seconds);
+        for turn in 0..warm_up + counted {
+            self.turn_ends = Some(turns.wait_for_next());
+            if turn >= warm_up {
+                self.window.resume(Instant::now())?;
+            }
+            self.send_owed()?;
+            while self.under_way > 0 {
+                let arrivals = self.clients.wait()?;
+                let now = Instant::now();
+                for index in 0..arrivals {
+                    self.take(index, now)?;
+                }
+                turns.ensure_not_stuck(self.turn_ends)?;
+            }
+            self.window.pause(Instant::now())?;
+        }
+        Ok(Instant::now())
+    }
+
+    fn send_owed(&mut self) -> Result<()> {
+        for index in std::mem::take(&mut self.owed) {
+            self.send(index, Instant::now())?;
+        }
+        Ok(())
     }
 
     /// Checks what arrived and sends as many messages as were answered.
@@ -111,13 +151,18 @@ impl Loop<'_> {
             self.window
                 .record(now - connection.sent_at[connection.answered as usize % depth]);
             connection.answered += 1;
-            self.send(index, now)?;
+            self.under_way -= 1;
+            match self.turn_ends {
+                Some(end) if now >= end => self.owed.push(index),
+                _ => self.send(index, now)?,
+            }
         }
         Ok(())
     }
 
     fn send(&mut self, index: usize, now: Instant) -> Result<()> {
         self.messages += 1;
+        self.under_way += 1;
         let connection = &mut self.connections[index];
         let sequence = connection.sent;
         connection.sent += 1;

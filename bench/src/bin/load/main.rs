@@ -8,6 +8,7 @@ mod closed_loop;
 mod idle;
 mod one_way;
 mod stalls;
+mod turns;
 mod uring;
 mod window;
 
@@ -17,6 +18,8 @@ use anyhow::{Context, Result, ensure};
 use bench::message::{ORDERS_LEN, Orders, STAMP_LEN};
 use bench::{Measurement, Workload, cpu, net};
 use clap::Parser;
+
+use turns::Turns;
 
 /// What to load, how, and for how long.
 #[derive(Parser, Debug)]
@@ -35,6 +38,9 @@ pub struct Arguments {
     seconds: f64,
     #[arg(long, default_value_t = 0.5)]
     warm_up_seconds: f64,
+    /// Take turns with other load generators (only with echo and its relatives).
+    #[arg(long, value_name = "INDEX/OF/SLICE_MS/BEGIN_MS")]
+    turns: Option<Turns>,
     /// Processes whose CPU time and memory are the server's.
     #[arg(long, value_delimiter = ',')]
     server: Vec<u32>,

@@ -64,10 +64,6 @@ impl Clients {
         Ok(clients)
     }
 
-    pub fn len(&self) -> usize {
-        self.sockets.len()
-    }
-
     /// The place of message `sequence` of `connection`, free since the answer to `sequence - depth` came.
     pub fn message(&mut self, connection: usize, sequence: u32) -> &mut [u8] {
         let start = self.place(connection, sequence);

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bench::{Measurement, cpu};
 use hdrhistogram::Histogram;
 
 use crate::Arguments;
 
-/// CPU seconds so far.
+/// CPU seconds.
+#[derive(Default)]
 struct Meters {
     server: f64,
     own: f64,
@@ -34,7 +35,9 @@ pub struct Window {
     server: Vec<u32>,
     opens: Instant,
     length: Duration,
-    at_opening: Option<(Instant, Meters)>,
+    metering: Option<(Instant, Meters)>, // since when, and what had been used then
+    metered: Meters,                     // before that
+    seconds: f64,                        // likewise
     messages: u64,
     latencies: Histogram<u64>, // in nanoseconds
 }
@@ -46,7 +49,9 @@ impl Window {
             server: arguments.server.clone(),
             opens: Instant::now() + Duration::from_secs_f64(arguments.warm_up_seconds),
             length: Duration::from_secs_f64(arguments.seconds),
-            at_opening: None,
+            metering: None,
+            metered: Meters::default(),
+            seconds: 0.0,
             messages: 0,
             latencies: Histogram::new_with_bounds(100, 60_000_000_000, 3)
                 .expect("the bounds are in order"),
@@ -55,19 +60,34 @@ impl Window {
 
     /// Opens the window when it is time; true once it is over.
     pub fn is_over(&mut self, now: Instant) -> Result<bool> {
-        match &self.at_opening {
-            Some((opened, _)) => Ok(now >= *opened + self.length),
-            None => {
-                if now >= self.opens {
-                    self.at_opening = Some((now, Meters::read(&self.server)?));
-                }
-                Ok(false)
-            }
+        match &self.metering {
+            Some((since, _)) => return Ok(now >= *since + self.length),
+            None if now >= self.opens => self.resume(now)?,
+            None => {}
         }
+        Ok(false)
+    }
+
+    /// From here on messages and CPU time count.
+    pub fn resume(&mut self, now: Instant) -> Result<()> {
+        self.metering = Some((now, Meters::read(&self.server)?));
+        Ok(())
+    }
+
+    /// From here on they do not, until it is resumed.
+    pub fn pause(&mut self, now: Instant) -> Result<()> {
+        if let Some((since, before)) = self.metering.take() {
+            let after = Meters::read(&self.server)?;
+            self.seconds += (now - since).as_secs_f64();
+            self.metered.server += after.server - before.server;
+            self.metered.own += after.own - before.own;
+            self.metered.machine += after.machine - before.machine;
+        }
+        Ok(())
     }
 
     pub fn is_open(&self) -> bool {
-        self.at_opening.is_some()
+        self.metering.is_some()
     }
 
     /// Counts a message, without a latency.
@@ -86,13 +106,16 @@ impl Window {
     }
 
     /// What the window showed; call it when the window is over.
-    pub fn close(self, now: Instant) -> Result<Measurement> {
-        let (opened, before) = self.at_opening.context("the window never opened")?;
-        let after = Meters::read(&self.server)?;
-        let window_s = (now - opened).as_secs_f64();
-        let server = after.server - before.server;
-        let own = after.own - before.own;
-        let foreign = (after.machine - before.machine - server - own).max(0.0);
+    pub fn close(mut self, now: Instant) -> Result<Measurement> {
+        self.pause(now)?;
+        ensure!(self.seconds > 0.0, "the window never opened");
+        let window_s = self.seconds;
+        let Meters {
+            server,
+            own,
+            machine,
+        } = self.metered;
+        let foreign = (machine - server - own).max(0.0);
         let per_message = 1e6 / self.messages.max(1) as f64;
         let quantile_us = |q: f64| {
             (!self.latencies.is_empty()).then(|| self.latencies.value_at_quantile(q) as f64 / 1e3)

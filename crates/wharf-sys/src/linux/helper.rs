@@ -288,10 +288,11 @@ fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched
 
 fn look_after_count(port: &Port, watched: &mut Watched, elapsed: Duration) -> bool {
     let taken = port.stalled();
-    if taken.is_some() && taken == watched.taken {
+    if taken != watched.taken {
+        watched.cpu_times.clear(); // progress: everybody's time counts anew
+    }
+    if taken.is_some() {
         port.count_out_sleepers(&mut watched.cpu_times, elapsed);
-    } else {
-        watched.cpu_times.clear();
     }
     watched.taken = taken;
     taken.is_some()
