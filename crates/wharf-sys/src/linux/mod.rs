@@ -19,6 +19,8 @@ mod handle;
 mod helper;
 mod last_error;
 mod lock;
+#[expect(dead_code)] // its functions follow
+mod message;
 mod object;
 #[doc(hidden)]
 pub mod observe;
@@ -42,6 +44,8 @@ mod thread;
 mod trace;
 mod transfer;
 mod wait;
+#[expect(dead_code)] // its functions follow
+mod window;
 
 pub use abi::handle::*;
 pub use abi::ioapi::{

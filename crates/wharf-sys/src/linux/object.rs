@@ -17,6 +17,8 @@ pub enum Object {
     Event(Arc<Event>),
     /// A completion port.
     Port(Arc<Port>),
+    /// What a thread waits for when it waits for input: its message queue. No handle names it.
+    Input(Arc<Thread>),
     /// This process; it is never signalled, since nobody is left to see it.
     Process,
     /// A socket.
@@ -35,6 +37,7 @@ impl Object {
     pub fn waitable(&self) -> Option<&Waitable> {
         match self {
             Object::Event(event) => Some(&event.waitable),
+            Object::Input(thread) => thread.existing_queue().map(|queue| &queue.input),
             Object::Port(_) => None,
             Object::Process => Some(&PROCESS),
             Object::Socket(socket) => Some(&socket.signalled),
@@ -66,7 +69,7 @@ impl Object {
         match self {
             Object::Port(port) => Some(&port.handles),
             Object::Socket(socket) => Some(&socket.handles),
-            Object::Event(_) | Object::Process | Object::Thread(_) => None, // closing has no effect of its own
+            Object::Event(_) | Object::Input(_) | Object::Process | Object::Thread(_) => None, // closing has no effect of its own
         }
     }
 }

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use windows_sys::Win32::Foundation::{HANDLE, STILL_ACTIVE};
 
@@ -19,11 +19,13 @@ use super::dispatch::MemberId;
 use super::escape::{self, StartRoutine};
 use super::handle;
 use super::lock::Lock;
+use super::message::Queue;
 use super::parker::Parker;
 use super::port::Port;
 use super::startup;
 use super::system;
 use super::wait::Waitable;
+use super::window;
 
 /// A procedure queued to a thread, run in an alertable wait of that thread.
 pub type Apc = Box<dyn FnOnce() + Send>;
@@ -43,6 +45,7 @@ pub struct Thread {
     suspended: AtomicU32,   // suspend count of a thread created suspended
     waiting: AtomicBool,    // asleep in a wait of the library: for tests
     requests: AtomicIsize, // started less ended by it; the sum over all threads is what is under way
+    queue: OnceLock<Box<Queue>>, // of messages, from its first message call on
 }
 
 struct Apcs {
@@ -121,6 +124,7 @@ fn end(code: u32) {
             cancel::thread_exits(local.thread.serial);
         }
         disassociate(local);
+        window::thread_ends(&local.thread);
         {
             let mut threads = THREADS.lock();
             threads.remove(&local.thread.id());
@@ -298,12 +302,23 @@ impl Thread {
             suspended: AtomicU32::new(suspended),
             waiting: AtomicBool::new(false),
             requests: AtomicIsize::new(0),
+            queue: OnceLock::new(),
         })
     }
 
     /// Its identifier.
     pub fn id(&self) -> u32 {
         self.id.load(Acquire)
+    }
+
+    /// Its message queue; made if there is none. For the thread itself.
+    pub fn queue(&self) -> &Queue {
+        self.queue.get_or_init(Box::default)
+    }
+
+    /// Its message queue, if it ever made a message call.
+    pub fn existing_queue(&self) -> Option<&Queue> {
+        self.queue.get().map(Box::as_ref)
     }
 
     /// Its exit code, `STILL_ACTIVE` while it runs.

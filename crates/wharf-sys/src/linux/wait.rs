@@ -38,10 +38,17 @@ impl Waitable {
 
     /// Signals the object and releases whom that satisfies.
     pub fn set(&self) {
+        self.signal().wake();
+    }
+
+    /// As [`set`](Self::set), for callers that hold a lock: the threads sleep on until [`Released::wake`].
+    pub fn signal(&self) -> Released {
         // SeqCst on both sides: either the waiter sees the state, or we see that it watches.
         self.signalled.store(true, SeqCst);
         if self.watched.load(SeqCst) {
-            self.release();
+            self.release()
+        } else {
+            Released(Vec::new())
         }
     }
 
@@ -73,7 +80,7 @@ impl Waitable {
     }
 
     #[cold]
-    fn release(&self) {
+    fn release(&self) -> Released {
         let mut satisfied = Vec::new();
         {
             let _dispatcher = DISPATCHER.lock();
@@ -86,14 +93,25 @@ impl Waitable {
                 }
             }
         }
-        for wait in satisfied {
+        Released(satisfied)
+    }
+}
+
+/// Waits that are satisfied, whose threads are still to be woken.
+#[must_use = "the threads sleep on"]
+pub struct Released(Vec<Arc<Wait>>);
+
+impl Released {
+    /// Wakes the threads. Under no lock.
+    pub fn wake(self) {
+        for wait in self.0 {
             wait.thread.parker.unpark();
         }
     }
 }
 
 /// One thread's wait for some objects.
-struct Wait {
+pub struct Wait {
     thread: Arc<Thread>,
     objects: Vec<Object>,
     all: bool,
@@ -168,6 +186,8 @@ pub enum Waited {
     Object(usize),
     /// APCs ran; no object was consumed.
     Apc,
+    /// As `Object`, and it (or one of them) was a mutex whose owner ended without releasing it.
+    Abandoned(usize),
     /// Time passed.
     TimedOut,
 }

@@ -347,7 +347,7 @@ pub fn wait_for_operation(handle: HANDLE, limit: Deadline, alertable: bool) -> R
         return Err(Status::INVALID_HANDLE);
     }
     match wait::wait(&[object], false, limit, alertable) {
-        Waited::Object(_) => Ok(()),
+        Waited::Object(_) | Waited::Abandoned(_) => Ok(()),
         Waited::Apc => Err(Status::USER_APC),
         Waited::TimedOut => Err(Status::WAIT_TIMED_OUT),
     }

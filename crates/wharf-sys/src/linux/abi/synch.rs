@@ -1,8 +1,8 @@
 //! synchapi.h: events, waits, sleeping, critical sections.
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ALREADY_EXISTS, FALSE, HANDLE, TRUE, WAIT_EVENT, WAIT_FAILED, WAIT_IO_COMPLETION,
-    WAIT_OBJECT_0, WAIT_TIMEOUT,
+    ERROR_ALREADY_EXISTS, FALSE, HANDLE, TRUE, WAIT_ABANDONED_0, WAIT_EVENT, WAIT_FAILED,
+    WAIT_IO_COMPLETION, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::System::SystemServices::MAXIMUM_WAIT_OBJECTS;
@@ -239,6 +239,7 @@ fn waitable(handle: HANDLE) -> Result<Object, Status> {
 pub fn wait_result(waited: Result<Waited, Status>) -> WAIT_EVENT {
     match waited {
         Ok(Waited::Object(index)) => WAIT_OBJECT_0 + index as u32,
+        Ok(Waited::Abandoned(index)) => WAIT_ABANDONED_0 + index as u32,
         Ok(Waited::Apc) => WAIT_IO_COMPLETION,
         Ok(Waited::TimedOut) => WAIT_TIMEOUT,
         Err(status) => last_error::win32_value(Err(status), WAIT_FAILED),

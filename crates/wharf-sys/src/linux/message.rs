@@ -1,0 +1,641 @@
+//! The message queue of a thread: posted messages, sent messages, timers, and the flag that ends the loop.
+//!
+//! A thread has a queue from its first message call on. Anybody may post to it; only its owner takes from it. What
+//! the owner looks for is served in Windows' order: messages that were sent to its windows (they are not
+//! returned, their procedures run), then posted ones first in first out, then WM_QUIT, and WM_TIMER last. WM_QUIT and
+//! WM_TIMER are never queued: they are made when the owner asks and nothing else is there.
+//!
+//! Two sets of bits tell MsgWaitForMultipleObjects what there is: what *came* since the owner last looked, and what
+//! *is* there. A wait names the bits it is for, and the queue's own waitable object is signalled while one of them
+//! holds, so that a wait for handles and input is one wait.
+//!
+//! Timers need no clock but the owner's: whoever waits in the queue wakes at the first one's time.
+//!
+//! Source: "About Messages and Message Queues",
+//! <https://learn.microsoft.com/windows/win32/winmsg/about-messages-and-message-queues>.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::UI::WindowsAndMessaging::{
+    QS_ALLPOSTMESSAGE, QS_HOTKEY, QS_POSTMESSAGE, QS_SENDMESSAGE, QS_TIMER, TIMERPROC,
+    USER_TIMER_MAXIMUM, USER_TIMER_MINIMUM, WM_QUIT, WM_TIMER,
+};
+
+use super::lock::Lock;
+use super::object::Object;
+use super::parker::{Deadline, has_passed};
+use super::status::Status;
+use super::system;
+use super::thread::{self, Thread};
+use super::wait::{self, Released, Waitable, Waited};
+
+/// Posted messages that a queue holds at most.
+const POSTED_MAX: usize = 10_000;
+
+/// A message as it lies in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The window it is for, as a number; 0: the thread itself.
+    pub window: usize,
+    /// Its identifier.
+    pub message: u32,
+    /// wParam.
+    pub wparam: usize,
+    /// lParam.
+    pub lparam: isize,
+    /// When it was posted, in milliseconds since the system started.
+    pub time: u32,
+}
+
+impl Message {
+    /// A message of this moment.
+    pub fn new(window: usize, message: u32, wparam: usize, lparam: isize) -> Message {
+        Message {
+            window,
+            message,
+            wparam,
+            lparam,
+            time: system::uptime_ms() as u32,
+        }
+    }
+}
+
+/// A message sent by another thread, which waits for the result.
+pub struct Sent {
+    /// The message.
+    pub message: Message,
+    /// How the text it may carry is written.
+    pub units: Units,
+    sender: Arc<Thread>,
+    result: Lock<Option<isize>>,
+}
+
+/// How text is written: in what units a window procedure reads it and a caller passes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// Bytes: UTF-8.
+    Ansi,
+    /// UTF-16, Windows' own.
+    Wide,
+    /// UTF-32, the `wchar_t` of C on Linux.
+    Wide32,
+}
+
+impl Sent {
+    fn finish(&self, result: isize) {
+        self.result.lock().get_or_insert(result);
+        self.sender.parker.unpark();
+    }
+}
+
+/// A timer of SetTimer.
+struct Timer {
+    window: usize,
+    id: usize,
+    period: Duration,
+    due: Instant,
+    expired: bool, // WM_TIMER is to be made
+    procedure: TIMERPROC,
+}
+
+/// Which messages are wanted.
+pub struct Filter {
+    /// Of which windows.
+    pub windows: Windows,
+    /// The lowest and the highest identifier; both 0: all.
+    pub range: (u32, u32),
+    /// QS_ bits of the kinds of messages.
+    pub kinds: u32,
+}
+
+/// Whose messages are wanted.
+pub enum Windows {
+    /// Every message of the thread.
+    All,
+    /// Those that are for no window.
+    Thread,
+    /// Those of these windows.
+    These(Vec<usize>),
+}
+
+impl Filter {
+    fn takes_window(&self, window: usize) -> bool {
+        match &self.windows {
+            Windows::All => true,
+            Windows::Thread => window == 0,
+            Windows::These(windows) => windows.contains(&window),
+        }
+    }
+
+    fn takes_number(&self, message: u32) -> bool {
+        self.range == (0, 0) || (self.range.0..=self.range.1).contains(&message)
+    }
+
+    /// A posted WM_QUIT passes every filter.
+    fn takes(&self, message: &Message) -> bool {
+        message.message == WM_QUIT
+            || (self.takes_window(message.window) && self.takes_number(message.message))
+    }
+
+    fn wants(&self, kind: u32) -> bool {
+        self.kinds & kind != 0
+    }
+}
+
+/// A thread's queue.
+pub struct Queue {
+    state: Lock<State>,
+    /// Signalled while what a wait of the owner is for is there.
+    pub input: Waitable,
+}
+
+struct State {
+    open: bool,              // false once the thread has ended
+    windows: HashSet<usize>, // of this thread: what comes for others is refused
+    posted: VecDeque<Message>,
+    quit: Option<i32>, // PostQuitMessage's exit code
+    sent: VecDeque<Arc<Sent>>,
+    receiving: Vec<Arc<Sent>>, // whose procedures run now, outermost first
+    timers: Vec<Timer>,
+    came: u32,    // QS_ bits: since the owner last looked
+    awaited: u32, // QS_ bits: what `input` is signalled for
+    asleep: bool, // the owner parks until anything comes
+}
+
+impl State {
+    fn check_window(&self, window: usize) -> Result<(), Status> {
+        if window != 0 && !self.windows.contains(&window) {
+            Err(Status::INVALID_WINDOW)
+        } else if self.open {
+            Ok(())
+        } else {
+            Err(Status::INVALID_THREAD)
+        }
+    }
+
+    fn is_there(&self) -> u32 {
+        let bit = |there: bool, bits: u32| if there { bits } else { 0 };
+        bit(
+            !self.posted.is_empty() || self.quit.is_some(),
+            QS_POSTMESSAGE | QS_ALLPOSTMESSAGE,
+        ) | bit(!self.sent.is_empty(), QS_SENDMESSAGE)
+            | bit(self.timers.iter().any(|timer| timer.expired), QS_TIMER)
+    }
+
+    /// Marks the timers whose time has come; when the next one is due.
+    fn expire(&mut self) -> Deadline {
+        let now = Instant::now();
+        for timer in &mut self.timers {
+            if timer.due <= now {
+                // Times that were missed make no messages of their own.
+                let late = (now - timer.due).as_nanos() % timer.period.as_nanos();
+                timer.due = now + timer.period - Duration::from_nanos(late as u64);
+                if !timer.expired {
+                    timer.expired = true;
+                    self.came |= QS_TIMER;
+                }
+            }
+        }
+        self.timers
+            .iter()
+            .filter(|timer| !timer.expired)
+            .map(|timer| timer.due)
+            .min()
+    }
+
+    fn take_posted(&mut self, filter: &Filter, remove: bool) -> Option<Message> {
+        let index = self
+            .posted
+            .iter()
+            .position(|message| filter.takes(message))?;
+        if remove {
+            self.posted.remove(index)
+        } else {
+            self.posted.get(index).copied()
+        }
+    }
+
+    fn take_quit(&mut self, remove: bool) -> Option<Message> {
+        let code = self.quit?;
+        if remove {
+            self.quit = None;
+        }
+        Some(Message::new(0, WM_QUIT, code as usize, 0))
+    }
+
+    fn take_timer(&mut self, filter: &Filter, remove: bool) -> Option<Message> {
+        let wanted = |timer: &&mut Timer| timer.expired && filter.takes_window(timer.window);
+        if !filter.takes_number(WM_TIMER) {
+            return None;
+        }
+        let timer = self.timers.iter_mut().find(wanted)?;
+        timer.expired = !remove;
+        let procedure = timer.procedure.map_or(0, |procedure| procedure as isize);
+        Some(Message::new(timer.window, WM_TIMER, timer.id, procedure))
+    }
+
+    fn take(&mut self, filter: &Filter, remove: bool) -> Option<Message> {
+        if filter.wants(QS_POSTMESSAGE) {
+            let message = self
+                .take_posted(filter, remove)
+                .or_else(|| self.take_quit(remove));
+            if message.is_some() {
+                return message;
+            }
+        }
+        if filter.wants(QS_TIMER) {
+            return self.take_timer(filter, remove);
+        }
+        None
+    }
+
+    /// What the owner looks at is no longer new.
+    fn seen(&mut self, filter: &Filter) {
+        if filter.wants(QS_POSTMESSAGE) {
+            self.came &= !(QS_POSTMESSAGE | QS_HOTKEY | QS_TIMER);
+            if filter.range == (0, 0) {
+                self.came &= !QS_ALLPOSTMESSAGE;
+            }
+        }
+        self.came &= !(filter.kinds & QS_TIMER);
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue {
+            state: Lock::new(State {
+                open: true,
+                windows: HashSet::new(),
+                posted: VecDeque::new(),
+                quit: None,
+                sent: VecDeque::new(),
+                receiving: Vec::new(),
+                timers: Vec::new(),
+                came: 0,
+                awaited: 0,
+                asleep: false,
+            }),
+            input: Waitable::new(true, false),
+        }
+    }
+}
+
+/// Who is to be woken after the queue's lock is released.
+#[must_use]
+struct Wake {
+    owner: bool,
+    waits: Option<Released>,
+}
+
+impl Wake {
+    fn wake(self, owner: &Thread) {
+        if self.owner {
+            owner.parker.unpark();
+        }
+        if let Some(waits) = self.waits {
+            waits.wake();
+        }
+    }
+}
+
+impl Queue {
+    /// Something came. Under the queue's lock, so that `input` is signalled only while it is awaited.
+    fn came(&self, state: &mut State, kinds: u32) -> Wake {
+        state.came |= kinds;
+        let awaited = state.came & state.awaited != 0;
+        Wake {
+            owner: std::mem::take(&mut state.asleep),
+            waits: awaited.then(|| self.input.signal()),
+        }
+    }
+}
+
+/// Appends a message to the thread's queue.
+///
+/// # Errors
+/// - `INVALID_THREAD` if it has no queue, or has ended.
+/// - `INVALID_WINDOW` if the message is for a window that it does not have (any more).
+/// - `QUOTA_EXCEEDED` if the queue is full.
+pub fn post(thread: &Thread, message: Message) -> Result<(), Status> {
+    let queue = thread.existing_queue().ok_or(Status::INVALID_THREAD)?;
+    let wake = {
+        let mut state = queue.state.lock();
+        state.check_window(message.window)?;
+        if state.posted.len() >= POSTED_MAX {
+            return Err(Status::QUOTA_EXCEEDED);
+        }
+        state.posted.push_back(message);
+        queue.came(&mut state, QS_POSTMESSAGE | QS_ALLPOSTMESSAGE)
+    };
+    wake.wake(thread);
+    Ok(())
+}
+
+/// PostQuitMessage: the calling thread's loop ends when no posted message is left.
+pub fn post_quit(code: i32) {
+    let thread = thread::current();
+    let queue = thread.queue();
+    let wake = {
+        let mut state = queue.state.lock();
+        state.quit = Some(code);
+        queue.came(&mut state, QS_POSTMESSAGE | QS_ALLPOSTMESSAGE)
+    };
+    wake.wake(&thread);
+}
+
+/// Has the thread handle the message, and waits for the result. Meanwhile messages sent to the calling thread are
+/// handled. The result is 0 if the thread ends first.
+///
+/// # Errors
+/// `INVALID_THREAD`, `INVALID_WINDOW`: as [`post`].
+pub fn send(thread: &Thread, message: Message, units: Units) -> Result<isize, Status> {
+    let own = thread::current();
+    let sent = Arc::new(Sent {
+        message,
+        units,
+        sender: own.clone(),
+        result: Lock::default(),
+    });
+    let queue = thread.existing_queue().ok_or(Status::INVALID_THREAD)?;
+    let wake = {
+        let mut state = queue.state.lock();
+        state.check_window(message.window)?;
+        state.sent.push_back(sent.clone());
+        queue.came(&mut state, QS_SENDMESSAGE)
+    };
+    wake.wake(thread);
+    let mut blocked = None;
+    loop {
+        if let Some(result) = *sent.result.lock() {
+            return Ok(result);
+        }
+        if own.queue().may_sleep() {
+            blocked.get_or_insert_with(thread::block);
+            own.parker.park(None);
+        } else {
+            blocked = None;
+            receive_sent(own.queue());
+        }
+    }
+}
+
+impl Queue {
+    /// Announces that the owner sleeps, unless a message was sent to it.
+    fn may_sleep(&self) -> bool {
+        let mut state = self.state.lock();
+        state.asleep = state.sent.is_empty();
+        state.asleep
+    }
+
+    fn next_sent(&self) -> Option<Arc<Sent>> {
+        let mut state = self.state.lock();
+        state.came &= !QS_SENDMESSAGE;
+        let sent = state.sent.pop_front()?;
+        state.receiving.push(sent.clone());
+        Some(sent)
+    }
+
+    fn received(&self, sent: &Arc<Sent>) {
+        let mut state = self.state.lock();
+        state.receiving.retain(|other| !Arc::ptr_eq(other, sent));
+    }
+}
+
+/// Runs the window procedures for everything that was sent to the calling thread.
+fn receive_sent(queue: &Queue) {
+    while let Some(sent) = queue.next_sent() {
+        let result = super::window::handle_sent(&sent);
+        queue.received(&sent);
+        sent.finish(result);
+    }
+}
+
+/// The next message of the calling thread that passes the filter, if there is one.
+pub fn peek(filter: &Filter, remove: bool) -> Option<Message> {
+    let thread = thread::current();
+    let queue = thread.queue();
+    receive_sent(queue);
+    let mut state = queue.state.lock();
+    state.expire();
+    state.seen(filter);
+    state.take(filter, remove)
+}
+
+/// Takes the next message of the calling thread that passes the filter, waiting for it.
+pub fn get(filter: &Filter) -> Message {
+    let thread = thread::current();
+    let queue = thread.queue();
+    let mut blocked = None;
+    loop {
+        let next_timer = {
+            let mut state = queue.state.lock();
+            state.asleep = false;
+            if state.sent.is_empty() {
+                let next_timer = state.expire();
+                state.seen(filter);
+                if let Some(message) = state.take(filter, true) {
+                    return message;
+                }
+                state.asleep = true;
+                Some(next_timer)
+            } else {
+                None
+            }
+        };
+        match next_timer {
+            Some(deadline) => {
+                blocked.get_or_insert_with(thread::block);
+                thread.parker.park(deadline);
+            }
+            None => {
+                blocked = None;
+                receive_sent(queue);
+            }
+        }
+    }
+}
+
+/// MsgWaitForMultipleObjectsEx: waits for the objects and for input.
+pub struct InputWait {
+    /// The objects of the handles.
+    pub objects: Vec<Object>,
+    /// Whether all of them, and input, are waited for.
+    pub all: bool,
+    /// QS_ bits: what counts as input.
+    pub kinds: u32,
+    /// Whether input that the owner has already looked at counts.
+    pub seen_counts: bool,
+    /// Whether APCs end it.
+    pub alertable: bool,
+}
+
+impl InputWait {
+    /// Waits; the index of the input is the number of objects.
+    pub fn wait(mut self, deadline: Deadline) -> Waited {
+        let thread = thread::current();
+        let input = self.objects.len();
+        self.objects.push(Object::Input(thread.clone()));
+        loop {
+            let next_timer = thread.queue().expect(self.kinds, self.seen_counts);
+            let next_timer = next_timer.filter(|_| self.kinds & QS_TIMER != 0);
+            let first = [deadline, next_timer].into_iter().flatten().min();
+            let waited = wait::wait(&self.objects, self.all, first, self.alertable);
+            let told = match waited {
+                Waited::Object(index) => self.all || index == input,
+                Waited::Abandoned(_) => self.all,
+                Waited::Apc | Waited::TimedOut => false,
+            };
+            thread
+                .queue()
+                .expect_nothing(if told { self.kinds } else { 0 });
+            if waited != Waited::TimedOut || has_passed(deadline) {
+                return waited;
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// From now on `input` is signalled while one of these kinds has come (or is there, if what was seen counts).
+    /// Gives the time of the next timer.
+    fn expect(&self, kinds: u32, seen_counts: bool) -> Deadline {
+        let mut state = self.state.lock();
+        let next_timer = state.expire();
+        state.awaited = kinds;
+        let there = if seen_counts { state.is_there() } else { 0 };
+        if (state.came | there) & kinds != 0 {
+            // Nobody but the owner waits for it, and the owner is here.
+            drop(self.input.signal());
+        } else {
+            self.input.reset();
+        }
+        next_timer
+    }
+
+    /// The wait is over; what was told is no longer new.
+    fn expect_nothing(&self, told: u32) {
+        let mut state = self.state.lock();
+        state.awaited = 0;
+        state.came &= !told;
+        self.input.reset();
+    }
+}
+
+impl Queue {
+    /// Sets a timer of the calling thread, the owner, or starts it anew. Without a window an id that is not in use
+    /// is replaced by a new one. Gives its id.
+    pub fn set_timer(
+        &self,
+        window: usize,
+        id: usize,
+        milliseconds: u32,
+        procedure: TIMERPROC,
+    ) -> usize {
+        let mut state = self.state.lock();
+        let known = |timer: &Timer| timer.window == window && timer.id == id;
+        let exists = state.timers.iter().any(known);
+        let id = if window == 0 && !exists {
+            state.unused_timer_id()
+        } else {
+            id
+        };
+        state
+            .timers
+            .retain(|timer| (timer.window, timer.id) != (window, id));
+        let milliseconds = milliseconds.clamp(USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM);
+        let period = Duration::from_millis(u64::from(milliseconds));
+        state.timers.push(Timer {
+            window,
+            id,
+            period,
+            due: Instant::now() + period,
+            expired: false,
+            procedure,
+        });
+        id
+    }
+
+    /// Removes a timer, and the message it may just have caused.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` if there is none.
+    pub fn kill_timer(&self, window: usize, id: usize) -> Result<(), Status> {
+        let mut state = self.state.lock();
+        let before = state.timers.len();
+        state
+            .timers
+            .retain(|timer| (timer.window, timer.id) != (window, id));
+        if state.timers.len() == before {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        Ok(())
+    }
+
+    /// The procedure of WM_TIMER's lParam, if a timer of this queue has it.
+    pub fn timer_procedure(&self, address: isize) -> TIMERPROC {
+        let state = self.state.lock();
+        let mut procedures = state.timers.iter().filter_map(|timer| timer.procedure);
+        procedures.find(|procedure| *procedure as isize == address)
+    }
+
+    /// The thread has a new window.
+    ///
+    /// # Errors
+    /// `INVALID_THREAD` if it has ended.
+    pub fn add_window(&self, window: usize) -> Result<(), Status> {
+        let mut state = self.state.lock();
+        state.check_window(0)?;
+        state.windows.insert(window);
+        Ok(())
+    }
+
+    /// The window is gone: its messages and timers are too, and who sent to it gets 0.
+    pub fn forget_window(&self, window: usize) {
+        let mut state = self.state.lock();
+        state.windows.remove(&window);
+        state.posted.retain(|message| message.window != window);
+        state.timers.retain(|timer| timer.window != window);
+        let (gone, rest) = std::mem::take(&mut state.sent)
+            .into_iter()
+            .partition(|sent| sent.message.window == window);
+        state.sent = rest;
+        state.came &= state.is_there();
+        drop(state);
+        finish_all(gone);
+    }
+
+    /// The thread has ended: nothing comes in any more, and who sent to it gets 0. Gives the windows it left.
+    pub fn close(&self) -> HashSet<usize> {
+        let mut state = self.state.lock();
+        state.open = false;
+        state.posted.clear();
+        state.timers.clear();
+        let sent: VecDeque<_> = std::mem::take(&mut state.sent);
+        let receiving = std::mem::take(&mut state.receiving);
+        let windows = std::mem::take(&mut state.windows);
+        drop(state);
+        finish_all(sent);
+        finish_all(receiving);
+        windows
+    }
+}
+
+fn finish_all(sent: impl IntoIterator<Item = Arc<Sent>>) {
+    for sent in sent {
+        sent.finish(0);
+    }
+}
+
+impl State {
+    fn unused_timer_id(&self) -> usize {
+        let used = |id: &usize| {
+            self.timers
+                .iter()
+                .any(|timer| timer.window == 0 && timer.id == *id)
+        };
+        (1..).find(|id| !used(id)).unwrap_or(1)
+    }
+}
