@@ -24,14 +24,35 @@ macro_rules! for_each_function {
                 SetFileCompletionNotificationModes(2),
             }
             windows_sys::Win32::System::Threading => {
-                CreateEventA(4), CreateEventW(4), CreateThread(6), DeleteCriticalSection(1),
+                CancelWaitableTimer(1), CreateEventA(4), CreateEventExA(4), CreateEventExW(4),
+                CreateEventW(4), CreateMutexA(3), CreateMutexExA(4), CreateMutexExW(4), CreateMutexW(3),
+                CreateSemaphoreA(4), CreateSemaphoreExA(6), CreateSemaphoreExW(6), CreateSemaphoreW(4),
+                CreateThread(6), CreateWaitableTimerA(3), CreateWaitableTimerExA(4),
+                CreateWaitableTimerExW(4), CreateWaitableTimerW(3), DeleteCriticalSection(1),
                 EnterCriticalSection(1), ExitThread(1), GetCurrentProcess(0), GetCurrentThread(0),
                 GetCurrentThreadId(0), GetExitCodeThread(2), GetThreadId(1), InitializeCriticalSection(1),
                 InitializeCriticalSectionAndSpinCount(2), InitializeCriticalSectionEx(3),
-                LeaveCriticalSection(1), QueueUserAPC(3), ResetEvent(1), ResumeThread(1), SetEvent(1),
-                Sleep(1), SleepEx(2), SwitchToThread(0), TryEnterCriticalSection(1),
-                WaitForMultipleObjects(4), WaitForMultipleObjectsEx(5), WaitForSingleObject(2),
-                WaitForSingleObjectEx(3),
+                LeaveCriticalSection(1), OpenEventA(3), OpenEventW(3), OpenMutexW(3), OpenSemaphoreW(3),
+                OpenWaitableTimerA(3), OpenWaitableTimerW(3), PulseEvent(1), QueueUserAPC(3),
+                ReleaseMutex(1), ReleaseSemaphore(3), ResetEvent(1), ResumeThread(1), SetEvent(1),
+                SetWaitableTimer(6), SetWaitableTimerEx(7), SignalObjectAndWait(4), Sleep(1), SleepEx(2),
+                SwitchToThread(0), TryEnterCriticalSection(1), WaitForMultipleObjects(4),
+                WaitForMultipleObjectsEx(5), WaitForSingleObject(2), WaitForSingleObjectEx(3),
+            }
+            windows_sys::Win32::UI::WindowsAndMessaging => {
+                CreateWindowExA(12), CreateWindowExW(12), DefWindowProcA(4), DefWindowProcW(4),
+                DestroyWindow(1), DispatchMessageA(1), DispatchMessageW(1), GetMessageA(4), GetMessageW(4),
+                GetWindowLongA(2), GetWindowLongPtrA(2), GetWindowLongPtrW(2), GetWindowLongW(2),
+                GetWindowThreadProcessId(2), IsWindow(1), KillTimer(2), MessageBoxA(4), MessageBoxW(4),
+                MsgWaitForMultipleObjects(5), MsgWaitForMultipleObjectsEx(5), PeekMessageA(5),
+                PeekMessageW(5), PostMessageA(4), PostMessageW(4), PostQuitMessage(1),
+                PostThreadMessageA(4), PostThreadMessageW(4), RegisterClassA(1), RegisterClassExA(1),
+                RegisterClassExW(1), RegisterClassW(1), SendMessageA(4), SendMessageW(4), SetTimer(4),
+                SetWindowLongA(3), SetWindowLongPtrA(3), SetWindowLongPtrW(3), SetWindowLongW(3),
+                ShowWindow(2), TranslateMessage(1), UnregisterClassA(2), UnregisterClassW(2),
+            }
+            windows_sys::Win32::Graphics::Gdi => {
+                UpdateWindow(1),
             }
             windows_sys::Win32::System::SystemInformation => {
                 GetSystemInfo(1), GetTickCount(0), GetTickCount64(0),

@@ -6,13 +6,14 @@
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::SOCKET;
 
-use super::object::{Event, Object};
+use super::object::{Event, Mutex, Object, Semaphore};
 use super::port::Port;
 use super::slab::{Key, Ref, Slab};
 use super::socket::Socket;
 use super::startup;
 use super::status::Status;
 use super::thread;
+use super::timer::Timer;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -158,6 +159,27 @@ fn as_event(object: &Object) -> Option<&Arc<Event>> {
     }
 }
 
+fn as_mutex(object: &Object) -> Option<&Arc<Mutex>> {
+    match object {
+        Object::Mutex(mutex) => Some(mutex),
+        _ => None,
+    }
+}
+
+fn as_semaphore(object: &Object) -> Option<&Arc<Semaphore>> {
+    match object {
+        Object::Semaphore(semaphore) => Some(semaphore),
+        _ => None,
+    }
+}
+
+fn as_timer(object: &Object) -> Option<&Arc<Timer>> {
+    match object {
+        Object::Timer(timer) => Some(timer),
+        _ => None,
+    }
+}
+
 /// The object of a handle, if it is one of the kind that `object` finds.
 #[inline]
 fn named<T>(
@@ -214,6 +236,30 @@ pub fn port(handle: HANDLE) -> Result<Named<Port>, Status> {
 /// `INVALID_HANDLE`.
 pub fn event(handle: HANDLE) -> Result<Named<Event>, Status> {
     named(handle as usize, as_event, Status::INVALID_HANDLE)
+}
+
+/// The mutex of a handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn mutex(handle: HANDLE) -> Result<Named<Mutex>, Status> {
+    named(handle as usize, as_mutex, Status::INVALID_HANDLE)
+}
+
+/// The semaphore of a handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn semaphore(handle: HANDLE) -> Result<Named<Semaphore>, Status> {
+    named(handle as usize, as_semaphore, Status::INVALID_HANDLE)
+}
+
+/// The timer of a handle.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn timer(handle: HANDLE) -> Result<Named<Timer>, Status> {
+    named(handle as usize, as_timer, Status::INVALID_HANDLE)
 }
 
 /// Every socket that has a handle.

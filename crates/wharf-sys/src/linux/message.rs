@@ -232,7 +232,9 @@ impl State {
         }
         let timer = self.timers.iter_mut().find(wanted)?;
         timer.expired = !remove;
-        let procedure = timer.procedure.map_or(0, |procedure| procedure as isize);
+        let procedure = timer
+            .procedure
+            .map_or(0, |procedure| procedure as usize as isize);
         Some(Message::new(timer.window, WM_TIMER, timer.id, procedure))
     }
 
@@ -578,7 +580,7 @@ impl Queue {
     pub fn timer_procedure(&self, address: isize) -> TIMERPROC {
         let state = self.state.lock();
         let mut procedures = state.timers.iter().filter_map(|timer| timer.procedure);
-        procedures.find(|procedure| *procedure as isize == address)
+        procedures.find(|procedure| *procedure as usize == address as usize)
     }
 
     /// The thread has a new window.

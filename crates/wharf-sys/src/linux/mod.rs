@@ -19,8 +19,8 @@ mod handle;
 mod helper;
 mod last_error;
 mod lock;
-#[expect(dead_code)] // its functions follow
 mod message;
+mod name;
 mod object;
 #[doc(hidden)]
 pub mod observe;
@@ -41,10 +41,10 @@ mod synchronous;
 mod system;
 mod text;
 mod thread;
+mod timer;
 mod trace;
 mod transfer;
 mod wait;
-#[expect(dead_code)] // its functions follow
 mod window;
 
 pub use abi::handle::*;
@@ -54,17 +54,30 @@ pub use abi::ioapi::{
     SetFileCompletionNotificationModes,
 };
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
+pub use abi::object::*;
 pub use abi::synch::{
-    CreateEventA, CreateEventW, DeleteCriticalSection, EnterCriticalSection,
-    InitializeCriticalSection, InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx,
-    LeaveCriticalSection, ResetEvent, SetEvent, Sleep, SleepEx, TryEnterCriticalSection,
-    WaitForMultipleObjects, WaitForMultipleObjectsEx, WaitForSingleObject, WaitForSingleObjectEx,
+    DeleteCriticalSection, EnterCriticalSection, InitializeCriticalSection,
+    InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx, LeaveCriticalSection,
+    SignalObjectAndWait, Sleep, SleepEx, TryEnterCriticalSection, WaitForMultipleObjects,
+    WaitForMultipleObjectsEx, WaitForSingleObject, WaitForSingleObjectEx,
 };
 pub use abi::sysinfo::*;
 pub use abi::thread::{
     _beginthreadex, _endthreadex, CreateThread, ExitThread, GetCurrentProcess, GetCurrentThread,
     GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC, ResumeThread, SwitchToThread,
 };
+pub use abi::user::{
+    CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,
+    DispatchMessageA, DispatchMessageW, GetMessageA, GetMessageW, GetWindowLongA,
+    GetWindowLongPtrA, GetWindowLongPtrW, GetWindowLongW, GetWindowThreadProcessId, IsWindow,
+    KillTimer, MessageBoxA, MessageBoxW, MsgWaitForMultipleObjects, MsgWaitForMultipleObjectsEx,
+    PeekMessageA, PeekMessageW, PostMessageA, PostMessageW, PostQuitMessage, PostThreadMessageA,
+    PostThreadMessageW, RegisterClassA, RegisterClassExA, RegisterClassExW, RegisterClassW,
+    SendMessageA, SendMessageW, SetTimer, SetWindowLongA, SetWindowLongPtrA, SetWindowLongPtrW,
+    SetWindowLongW, ShowWindow, TranslateMessage, UnregisterClassA, UnregisterClassW, UpdateWindow,
+};
+#[doc(hidden)]
+pub use abi::user::{register_class_wide32, send_message_wide32, set_window_long_ptr_wide32};
 #[doc(hidden)]
 pub use abi::winsock2::select_within;
 pub use abi::winsock2::{

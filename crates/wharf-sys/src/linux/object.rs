@@ -1,13 +1,14 @@
 //! The kernel objects a handle can name.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
-use std::sync::{Arc, LazyLock, Weak};
 
-use super::lock::Lock;
+use super::name::Nameable;
 use super::port::Port;
 use super::socket::Socket;
+use super::status::Status;
 use super::thread::Thread;
+use super::timer::Timer;
 use super::wait::Waitable;
 
 /// What a handle refers to.
@@ -15,16 +16,22 @@ use super::wait::Waitable;
 pub enum Object {
     /// An event object.
     Event(Arc<Event>),
+    /// A mutex.
+    Mutex(Arc<Mutex>),
     /// A completion port.
     Port(Arc<Port>),
     /// What a thread waits for when it waits for input: its message queue. No handle names it.
     Input(Arc<Thread>),
     /// This process; it is never signalled, since nobody is left to see it.
     Process,
+    /// A semaphore.
+    Semaphore(Arc<Semaphore>),
     /// A socket.
     Socket(Arc<Socket>),
     /// A thread.
     Thread(Arc<Thread>),
+    /// A waitable timer.
+    Timer(Arc<Timer>),
 }
 
 /// The count of handles of an object whose last one was closed.
@@ -38,11 +45,29 @@ impl Object {
         match self {
             Object::Event(event) => Some(&event.waitable),
             Object::Input(thread) => thread.existing_queue().map(|queue| &queue.input),
+            Object::Mutex(mutex) => Some(&mutex.waitable),
             Object::Port(_) => None,
             Object::Process => Some(&PROCESS),
+            Object::Semaphore(semaphore) => Some(&semaphore.waitable),
             Object::Socket(socket) => Some(&socket.signalled),
             Object::Thread(thread) => Some(&thread.ended),
+            Object::Timer(timer) => Some(&timer.waitable),
         }
+    }
+
+    /// Signals an event, releases a mutex or a semaphore once.
+    ///
+    /// # Errors
+    /// - `OBJECT_TYPE_MISMATCH` for any other object.
+    /// - `MUTANT_NOT_OWNED`, `SEMAPHORE_LIMIT_EXCEEDED`.
+    pub fn signal(&self) -> Result<(), Status> {
+        match self {
+            Object::Event(event) => event.set(),
+            Object::Mutex(mutex) => mutex.release()?,
+            Object::Semaphore(semaphore) => semaphore.release(1).map(drop)?,
+            _ => return Err(Status::OBJECT_TYPE_MISMATCH),
+        }
+        Ok(())
     }
 
     /// Another handle is to refer to the object; false if its last one was closed.
@@ -69,7 +94,7 @@ impl Object {
         match self {
             Object::Port(port) => Some(&port.handles),
             Object::Socket(socket) => Some(&socket.handles),
-            Object::Event(_) | Object::Input(_) | Object::Process | Object::Thread(_) => None, // closing has no effect of its own
+            _ => None, // closing has no effect of its own
         }
     }
 }
@@ -79,27 +104,12 @@ pub struct Event {
     waitable: Waitable,
 }
 
-/// Named events, as long as a handle to them is open. Names are process-wide.
-static NAMED: LazyLock<Lock<HashMap<Vec<u16>, Weak<Event>>>> = LazyLock::new(Default::default);
-
 impl Event {
-    /// An event without a name.
+    /// A new event.
     pub fn new(manual_reset: bool, signalled: bool) -> Arc<Event> {
         Arc::new(Event {
             waitable: Waitable::new(manual_reset, signalled),
         })
-    }
-
-    /// The event with that name, and whether it existed already (then the other arguments do not matter).
-    pub fn named(name: Vec<u16>, manual_reset: bool, signalled: bool) -> (Arc<Event>, bool) {
-        let mut named = NAMED.lock();
-        named.retain(|_, event| event.strong_count() > 0);
-        if let Some(event) = named.get(&name).and_then(Weak::upgrade) {
-            return (event, true);
-        }
-        let event = Event::new(manual_reset, signalled);
-        named.insert(name, Arc::downgrade(&event));
-        (event, false)
     }
 
     /// Signals it.
@@ -110,5 +120,81 @@ impl Event {
     /// Makes it non-signalled.
     pub fn reset(&self) {
         self.waitable.reset();
+    }
+
+    /// Releases whom a signal satisfies now, and leaves it non-signalled.
+    pub fn pulse(&self) {
+        self.waitable.pulse();
+    }
+}
+
+impl Nameable for Event {
+    fn object(self: Arc<Self>) -> Object {
+        Object::Event(self)
+    }
+
+    fn is_kind_of(object: &Object) -> bool {
+        matches!(object, Object::Event(_))
+    }
+}
+
+/// A semaphore object.
+pub struct Semaphore {
+    waitable: Waitable,
+}
+
+impl Semaphore {
+    /// A semaphore whose count is `count`, and never more than `max`.
+    pub fn new(count: i32, max: i32) -> Arc<Semaphore> {
+        Arc::new(Semaphore {
+            waitable: Waitable::semaphore(count, max),
+        })
+    }
+
+    /// Adds to the count and gives what it was.
+    ///
+    /// # Errors
+    /// `SEMAPHORE_LIMIT_EXCEEDED`.
+    pub fn release(&self, count: i32) -> Result<i32, Status> {
+        self.waitable.add(count)
+    }
+}
+
+impl Nameable for Semaphore {
+    fn object(self: Arc<Self>) -> Object {
+        Object::Semaphore(self)
+    }
+
+    fn is_kind_of(object: &Object) -> bool {
+        matches!(object, Object::Semaphore(_))
+    }
+}
+
+/// A mutex object. What its owner does is in `wait.rs`.
+pub struct Mutex {
+    /// Signalled while nobody owns it.
+    pub waitable: Waitable,
+}
+
+impl Mutex {
+    /// A mutex, owned by the calling thread or by nobody.
+    pub fn new(owned: bool) -> Arc<Mutex> {
+        let mutex = Arc::new(Mutex {
+            waitable: Waitable::mutex(),
+        });
+        if owned {
+            mutex.take_new();
+        }
+        mutex
+    }
+}
+
+impl Nameable for Mutex {
+    fn object(self: Arc<Self>) -> Object {
+        Object::Mutex(self)
+    }
+
+    fn is_kind_of(object: &Object) -> bool {
+        matches!(object, Object::Mutex(_))
     }
 }

@@ -17,6 +17,9 @@ macro_rules! compare {
     (@ 7 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _)) };
     (@ 8 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _)) };
     (@ 9 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _, _)) };
+    (@ 12 $theirs:path, $ours:path) => {
+        compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _, _, _, _, _));
+    };
     (@ $theirs:path, $ours:path; ($($parameter:tt),*)) => {
         #[allow(dead_code, unused_assignments, unused_variables)]
         fn same_type() {

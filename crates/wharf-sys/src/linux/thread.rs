@@ -20,15 +20,22 @@ use super::escape::{self, StartRoutine};
 use super::handle;
 use super::lock::Lock;
 use super::message::Queue;
+use super::object::Mutex;
 use super::parker::Parker;
 use super::port::Port;
 use super::startup;
 use super::system;
-use super::wait::Waitable;
+use super::wait::{self, Waitable};
 use super::window;
 
 /// A procedure queued to a thread, run in an alertable wait of that thread.
 pub type Apc = Box<dyn FnOnce() + Send>;
+
+/// Tells the APC of one setting of a timer from all others.
+pub type ApcId = u64;
+
+/// The APCs that nobody takes back.
+const ANY_APC: ApcId = 0;
 
 /// A thread, as its handles name it.
 pub struct Thread {
@@ -40,16 +47,17 @@ pub struct Thread {
     id: AtomicU32, // 0 until a created thread has started
     exit_code: AtomicU32,
     apcs: Lock<Apcs>,
-    apc_count: AtomicUsize, // of `apcs`, so that looking takes no lock
-    refused: AtomicBool,    // it could not be given a handle: it must not run
-    suspended: AtomicU32,   // suspend count of a thread created suspended
-    waiting: AtomicBool,    // asleep in a wait of the library: for tests
+    apc_count: AtomicUsize,        // of `apcs`, so that looking takes no lock
+    refused: AtomicBool,           // it could not be given a handle: it must not run
+    suspended: AtomicU32,          // suspend count of a thread created suspended
+    waiting: AtomicBool,           // asleep in a wait of the library: for tests
     requests: AtomicIsize, // started less ended by it; the sum over all threads is what is under way
     queue: OnceLock<Box<Queue>>, // of messages, from its first message call on
+    owned: Lock<Vec<Weak<Mutex>>>, // what its end abandons; under the dispatcher lock
 }
 
 struct Apcs {
-    queue: VecDeque<Apc>,
+    queue: VecDeque<(ApcId, Apc)>,
     open: bool, // false once the thread has ended
 }
 
@@ -303,12 +311,35 @@ impl Thread {
             waiting: AtomicBool::new(false),
             requests: AtomicIsize::new(0),
             queue: OnceLock::new(),
+            owned: Lock::default(),
         })
     }
 
     /// Its identifier.
     pub fn id(&self) -> u32 {
         self.id.load(Acquire)
+    }
+
+    /// Its serial number.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// It owns the mutex now. Under the dispatcher lock.
+    pub fn own(&self, mutex: &Arc<Mutex>) {
+        self.owned.lock().push(Arc::downgrade(mutex));
+    }
+
+    /// It owns the mutex no longer. Under the dispatcher lock.
+    pub fn disown(&self, mutex: &Arc<Mutex>) {
+        let mut owned = self.owned.lock();
+        owned.retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(mutex)));
+    }
+
+    /// It owns nothing any longer; what it owned. Under the dispatcher lock.
+    pub fn disown_all(&self) -> Vec<Arc<Mutex>> {
+        let owned = std::mem::take(&mut *self.owned.lock());
+        owned.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Its message queue; made if there is none. For the thread itself.
@@ -338,16 +369,32 @@ impl Thread {
 
     /// Queues an APC; false if the thread has ended.
     pub fn queue_apc(&self, apc: Apc) -> bool {
-        {
-            let mut apcs = self.apcs.lock();
-            if !apcs.open {
-                return false;
-            }
-            apcs.queue.push_back(apc);
+        let queued = self.push_apc(ANY_APC, apc);
+        if queued {
+            self.parker.unpark();
+        }
+        queued
+    }
+
+    /// As [`queue_apc`](Self::queue_apc), for an APC that may be taken back and is queued once at a time. The
+    /// caller unparks the thread.
+    pub fn push_apc(&self, id: ApcId, apc: Apc) -> bool {
+        let mut apcs = self.apcs.lock();
+        let queued = |(other, _): &(ApcId, Apc)| *other == id;
+        if apcs.open && (id == ANY_APC || !apcs.queue.iter().any(queued)) {
+            apcs.queue.push_back((id, apc));
             self.apc_count.store(apcs.queue.len(), Release);
         }
-        self.parker.unpark();
-        true
+        apcs.open
+    }
+
+    /// Takes back an APC that has not run.
+    pub fn take_back_apc(&self, id: ApcId) {
+        let mut apcs = self.apcs.lock();
+        apcs.queue.retain(|(other, _)| *other != id);
+        if apcs.open {
+            self.apc_count.store(apcs.queue.len(), Release);
+        }
     }
 
     /// Whether APCs are queued.
@@ -366,7 +413,7 @@ impl Thread {
         let mut apcs = self.apcs.lock();
         let apc = apcs.queue.pop_front();
         self.apc_count.store(apcs.queue.len(), Release);
-        apc
+        apc.map(|(_, apc)| apc)
     }
 
     fn finish(&self, code: u32) {
@@ -377,6 +424,7 @@ impl Thread {
             std::mem::take(&mut apcs.queue)
         };
         drop(discarded);
+        wait::abandon_mutexes(self);
         self.exit_code.store(code, Release);
         self.ended.set();
     }

@@ -367,14 +367,11 @@ impl Window {
             let numbers = self.numbers.lock();
             (numbers.procedure, numbers.units)
         };
-        let text = (message == WM_SETTEXT && lparam != 0 && units != own_units)
+        let text = (message == WM_SETTEXT && lparam != 0 && units != own_units).then(|| {
             // SAFETY: WM_SETTEXT carries a string that ends with a zero; its sender says in which units.
-            .then(|| {
-                Text::encode(
-                    &unsafe { Text::read(lparam as *const c_void, units) },
-                    own_units,
-                )
-            });
+            let text = unsafe { Text::read(lparam as *const c_void, units) };
+            Text::encode(&text, own_units)
+        });
         let lparam = text.as_ref().map_or(lparam, |text| text.as_ptr() as isize);
         match procedure {
             // SAFETY: the program gave this function as the procedure of its windows.
@@ -547,13 +544,7 @@ pub fn handle_sent(sent: &Sent) -> isize {
 ///
 /// # Errors
 /// `INVALID_WINDOW`.
-pub fn dispatch(
-    hwnd: HWND,
-    message: u32,
-    wparam: usize,
-    lparam: isize,
-    units: Units,
-) -> Result<isize, Status> {
+pub fn dispatch(hwnd: HWND, message: u32, wparam: usize, lparam: isize) -> Result<isize, Status> {
     if message == WM_TIMER && lparam != 0 {
         let procedure = timer_procedure(lparam);
         if let Some(procedure) = procedure {
@@ -566,7 +557,9 @@ pub fn dispatch(
     if hwnd.is_null() {
         return Ok(0);
     }
-    Ok(find(hwnd)?.call(hwnd, message, wparam, lparam, units))
+    let window = find(hwnd)?;
+    let units = window.numbers.lock().units; // what lies in a queue carries no text
+    Ok(window.call(hwnd, message, wparam, lparam, units))
 }
 
 /// The procedure at that address, if one of the calling thread's timers has it: a message can claim anything.
@@ -698,7 +691,9 @@ impl Number {
 impl Numbers {
     fn get(&self, number: &Number, width: Width) -> Result<isize, Status> {
         Ok(match *number {
-            Number::Procedure => self.procedure.map_or(0, |procedure| procedure as isize),
+            Number::Procedure => self
+                .procedure
+                .map_or(0, |procedure| procedure as usize as isize),
             Number::Instance => self.instance,
             Number::Parent => self.parent as isize,
             Number::Id => self.id,

@@ -6,9 +6,12 @@
 pub mod handle;
 pub mod ioapi;
 pub mod mswsock;
+pub mod object;
 pub mod synch;
 pub mod sysinfo;
+mod text;
 pub mod thread;
+pub mod user;
 pub mod winsock2;
 
 use std::time::{Duration, Instant};

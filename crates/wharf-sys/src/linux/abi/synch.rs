@@ -1,110 +1,19 @@
-//! synchapi.h: events, waits, sleeping, critical sections.
+//! synchapi.h: waits, sleeping, critical sections. The objects are in `object.rs`.
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ALREADY_EXISTS, FALSE, HANDLE, TRUE, WAIT_ABANDONED_0, WAIT_EVENT, WAIT_FAILED,
-    WAIT_IO_COMPLETION, WAIT_OBJECT_0, WAIT_TIMEOUT,
+    FALSE, HANDLE, TRUE, WAIT_ABANDONED_0, WAIT_EVENT, WAIT_FAILED, WAIT_IO_COMPLETION,
+    WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
-use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::System::SystemServices::MAXIMUM_WAIT_OBJECTS;
 use windows_sys::Win32::System::Threading::CRITICAL_SECTION;
-use windows_sys::core::{BOOL, PCSTR, PCWSTR};
+use windows_sys::core::BOOL;
 
 use super::deadline;
 use crate::platform::critical_section::CriticalSection;
-use crate::platform::object::{Event, Object};
+use crate::platform::object::Object;
 use crate::platform::status::Status;
 use crate::platform::wait::{self, Waited};
 use crate::platform::{handle, last_error};
-
-/// Makes an event object, or opens the one with that name (last error then `ERROR_ALREADY_EXISTS`, else 0).
-///
-/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventw>
-///
-/// # Safety
-/// `lpname` is null or a zero-terminated string of 16-bit units.
-pub unsafe extern "system" fn CreateEventW(
-    _lpeventattributes: *const SECURITY_ATTRIBUTES,
-    bmanualreset: BOOL,
-    binitialstate: BOOL,
-    lpname: PCWSTR,
-) -> HANDLE {
-    // SAFETY: the caller's promise.
-    let name = unsafe { wide_text(lpname) };
-    create_event(bmanualreset, binitialstate, name)
-}
-
-/// As `CreateEventW`, with a name in 8-bit units.
-///
-/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventa>
-///
-/// # Safety
-/// `lpname` is null or a zero-terminated string.
-pub unsafe extern "system" fn CreateEventA(
-    _lpeventattributes: *const SECURITY_ATTRIBUTES,
-    bmanualreset: BOOL,
-    binitialstate: BOOL,
-    lpname: PCSTR,
-) -> HANDLE {
-    let name = (!lpname.is_null()).then(|| {
-        // SAFETY: not null, so a string by the caller's promise.
-        units_of(unsafe { std::ffi::CStr::from_ptr(lpname.cast()) }.to_bytes())
-    });
-    create_event(bmanualreset, binitialstate, name)
-}
-
-fn create_event(manual_reset: BOOL, signalled: BOOL, name: Option<Vec<u16>>) -> HANDLE {
-    let (manual_reset, signalled) = (manual_reset != FALSE, signalled != FALSE);
-    let Some(name) = name else {
-        let event = Event::new(manual_reset, signalled);
-        return last_error::win32_value(handle::open(Object::Event(event)), std::ptr::null_mut());
-    };
-    let (event, existed) = Event::named(name, manual_reset, signalled);
-    last_error::set(if existed { ERROR_ALREADY_EXISTS } else { 0 });
-    last_error::win32_value(handle::open(Object::Event(event)), std::ptr::null_mut())
-}
-
-/// A name in 8-bit units: UTF-8, or else byte for byte, so that different names stay different.
-fn units_of(bytes: &[u8]) -> Vec<u16> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.encode_utf16().collect(),
-        Err(_) => bytes.iter().map(|&byte| u16::from(byte)).collect(),
-    }
-}
-
-/// # Safety
-/// `text` is null or zero-terminated.
-unsafe fn wide_text(text: PCWSTR) -> Option<Vec<u16>> {
-    if text.is_null() {
-        return None;
-    }
-    let length = (0..).take_while(|&index| {
-        // SAFETY: not beyond the terminating zero.
-        unsafe { *text.add(index) != 0 }
-    });
-    // SAFETY: so many units before the terminating zero.
-    let units = unsafe { std::slice::from_raw_parts(text, length.count()) };
-    Some(units.to_vec())
-}
-
-/// Signals an event.
-///
-/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-setevent>
-///
-/// # Safety
-/// None needed.
-pub unsafe extern "system" fn SetEvent(hevent: HANDLE) -> BOOL {
-    last_error::bool_result(handle::event(hevent).map(|event| event.set()))
-}
-
-/// Makes an event non-signalled.
-///
-/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-resetevent>
-///
-/// # Safety
-/// None needed.
-pub unsafe extern "system" fn ResetEvent(hevent: HANDLE) -> BOOL {
-    last_error::bool_result(handle::event(hevent).map(|event| event.reset()))
-}
 
 /// Waits until an object is signalled.
 ///
@@ -194,17 +103,32 @@ pub unsafe fn wait_for_many(
     milliseconds: u32,
     alertable: bool,
 ) -> Result<Waited, Status> {
-    if count == 0 || count > MAXIMUM_WAIT_OBJECTS || handles.is_null() {
+    if count == 0 || count > MAXIMUM_WAIT_OBJECTS {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    // SAFETY: the caller's promise.
+    let objects = unsafe { waitables(count, handles, all) }?;
+    Ok(wait::wait(&objects, all, deadline(milliseconds), alertable))
+}
+
+/// The objects of several handles; of a wait for all no object twice.
+///
+/// # Safety
+/// `handles` is null or valid for `count` handles.
+pub unsafe fn waitables(
+    count: u32,
+    handles: *const HANDLE,
+    all: bool,
+) -> Result<Vec<Object>, Status> {
+    if handles.is_null() && count > 0 {
         return Err(Status::INVALID_PARAMETER);
     }
     let handle_at = |index| {
         // SAFETY: valid for `count` handles by the caller's promise.
         unsafe { handles.add(index).read_unaligned() }
     };
-    let handles: Vec<HANDLE> = (0..count as usize).map(handle_at).collect();
-    let objects = handles
-        .iter()
-        .map(|&handle| real_waitable(handle))
+    let objects = (0..count as usize)
+        .map(|index| real_waitable(handle_at(index)))
         .collect::<Result<Vec<_>, _>>()?;
     let same = |one: &Object, other: &Object| match (one.waitable(), other.waitable()) {
         (Some(one), Some(other)) => std::ptr::eq(one, other),
@@ -216,7 +140,7 @@ pub unsafe fn wait_for_many(
     if all && repeated() {
         return Err(Status::INVALID_PARAMETER);
     }
-    Ok(wait::wait(&objects, all, deadline(milliseconds), alertable))
+    Ok(objects)
 }
 
 fn real_waitable(handle: HANDLE) -> Result<Object, Status> {
@@ -233,6 +157,31 @@ fn waitable(handle: HANDLE) -> Result<Object, Status> {
     } else {
         Err(Status::INVALID_HANDLE)
     }
+}
+
+/// Signals an event, releases a mutex or a semaphore once, and then waits for another object.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-signalobjectandwait>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn SignalObjectAndWait(
+    hobjecttosignal: HANDLE,
+    hobjecttowaiton: HANDLE,
+    dwmilliseconds: u32,
+    balertable: BOOL,
+) -> WAIT_EVENT {
+    let waited = || {
+        let awaited = waitable(hobjecttowaiton)?;
+        handle::object(hobjecttosignal)?.signal()?;
+        Ok(wait::wait(
+            &[awaited],
+            false,
+            deadline(dwmilliseconds),
+            balertable != FALSE,
+        ))
+    };
+    wait_result(waited())
 }
 
 /// What the wait functions return.
