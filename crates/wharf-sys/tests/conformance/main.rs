@@ -8,6 +8,7 @@
 
 mod harness;
 mod tcp;
+mod window;
 
 mod accept;
 mod cancel;
@@ -18,14 +19,21 @@ mod errors_last;
 mod events;
 mod extra;
 mod handles;
+mod input_waits;
 mod locks;
+mod messages;
+mod mutexes;
 mod names;
+mod names_of_objects;
 mod options;
 mod overlapped;
 mod port_races;
 mod ports;
 mod races;
 mod routines;
+mod semaphores;
 mod sockets;
 mod threads;
+mod timers;
 mod waits;
+mod windows;
