@@ -21,12 +21,13 @@ use std::{fs, io};
 use windows_sys::Win32::Foundation::*;
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
-use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
+use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, SYNCHRONIZE};
 use windows_sys::Win32::System::IO::*;
 use windows_sys::Win32::System::SystemInformation::SYSTEM_INFO;
 use windows_sys::Win32::System::SystemServices::*;
 use windows_sys::Win32::System::Threading::*;
 use windows_sys::Win32::System::WindowsProgramming::*;
+use windows_sys::Win32::UI::WindowsAndMessaging::*;
 use windows_sys::core::GUID;
 
 /// Writes the generated files.
@@ -102,6 +103,7 @@ macro_rules! sections {
 
 /// What `windows.h` defines.
 fn kernel_constants() -> Vec<Section> {
+    use derived::{PM_QS_INPUT, QS_ALLEVENTS, QS_ALLINPUT, QS_INPUT};
     sections! {
         "Truth values and limits" Decimal { FALSE, TRUE, MAX_PATH }
         "Limits" Hexadecimal { MAXDWORD }
@@ -111,6 +113,12 @@ fn kernel_constants() -> Vec<Section> {
         }
         "Waiting" Decimal { MAXIMUM_WAIT_OBJECTS }
         "Threads" Hexadecimal { STILL_ACTIVE, CREATE_SUSPENDED, STACK_SIZE_PARAM_IS_A_RESERVATION }
+        "Events, mutexes, semaphores and timers" Hexadecimal {
+            CREATE_EVENT_MANUAL_RESET, CREATE_EVENT_INITIAL_SET, CREATE_MUTEX_INITIAL_OWNER,
+            CREATE_WAITABLE_TIMER_MANUAL_RESET, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, EVENT_MODIFY_STATE,
+            EVENT_ALL_ACCESS, MUTEX_MODIFY_STATE, MUTEX_ALL_ACCESS, SEMAPHORE_MODIFY_STATE,
+            SEMAPHORE_ALL_ACCESS, TIMER_MODIFY_STATE, TIMER_QUERY_STATE, TIMER_ALL_ACCESS, SYNCHRONIZE,
+        }
         "Handles" Hexadecimal {
             DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, FILE_FLAG_OVERLAPPED,
             FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FILE_SKIP_SET_EVENT_ON_HANDLE,
@@ -135,8 +143,47 @@ fn kernel_constants() -> Vec<Section> {
             ERROR_CONNECTION_INVALID, ERROR_CONNECTION_ACTIVE, ERROR_NETWORK_UNREACHABLE,
             ERROR_HOST_UNREACHABLE, ERROR_PROTOCOL_UNREACHABLE, ERROR_PORT_UNREACHABLE,
             ERROR_REQUEST_ABORTED, ERROR_CONNECTION_ABORTED, ERROR_CONNECTION_COUNT_LIMIT, ERROR_HOST_DOWN,
-            ERROR_NO_SYSTEM_RESOURCES, ERROR_TIMEOUT, ERROR_INVALID_USER_BUFFER,
+            ERROR_NO_SYSTEM_RESOURCES, ERROR_TIMEOUT, ERROR_INVALID_USER_BUFFER, ERROR_TOO_MANY_POSTS,
+            ERROR_INVALID_WINDOW_HANDLE, ERROR_TLW_WITH_WSCHILD, ERROR_CANNOT_FIND_WND_CLASS,
+            ERROR_CLASS_ALREADY_EXISTS, ERROR_CLASS_DOES_NOT_EXIST, ERROR_CLASS_HAS_WINDOWS,
+            ERROR_INVALID_INDEX, ERROR_INVALID_THREAD_ID, ERROR_NOT_ENOUGH_QUOTA,
         }
+        "Messages" Hexadecimal {
+            WM_NULL, WM_CREATE, WM_DESTROY, WM_MOVE, WM_SIZE, WM_SETTEXT, WM_GETTEXT, WM_GETTEXTLENGTH, WM_PAINT,
+            WM_CLOSE, WM_QUIT, WM_SHOWWINDOW, WM_NCCREATE, WM_NCDESTROY, WM_KEYDOWN, WM_KEYUP, WM_CHAR,
+            WM_COMMAND, WM_TIMER, WM_USER, WM_APP,
+        }
+        "PeekMessage" Hexadecimal {
+            PM_NOREMOVE, PM_REMOVE, PM_NOYIELD, PM_QS_INPUT, PM_QS_PAINT, PM_QS_POSTMESSAGE,
+            PM_QS_SENDMESSAGE,
+        }
+        "MsgWaitForMultipleObjectsEx" Hexadecimal {
+            QS_KEY, QS_MOUSEMOVE, QS_MOUSEBUTTON, QS_MOUSE, QS_POSTMESSAGE, QS_TIMER, QS_PAINT,
+            QS_SENDMESSAGE, QS_HOTKEY, QS_ALLPOSTMESSAGE, QS_RAWINPUT, QS_TOUCH, QS_POINTER, QS_INPUT,
+            QS_ALLEVENTS, QS_ALLINPUT, MWMO_WAITALL, MWMO_ALERTABLE,
+            MWMO_INPUTAVAILABLE,
+        }
+        "GetWindowLongPtr" Decimal {
+            GWL_STYLE, GWL_EXSTYLE, GWLP_WNDPROC, GWLP_HINSTANCE, GWLP_HWNDPARENT, GWLP_ID, GWLP_USERDATA,
+        }
+        "Classes and windows" Hexadecimal {
+            CS_VREDRAW, CS_HREDRAW, CS_DBLCLKS, CS_OWNDC, CS_CLASSDC, CS_PARENTDC, CS_NOCLOSE, CS_GLOBALCLASS,
+            WS_OVERLAPPED, WS_POPUP, WS_CHILD, WS_MINIMIZE, WS_VISIBLE, WS_DISABLED, WS_CLIPSIBLINGS,
+            WS_CLIPCHILDREN, WS_MAXIMIZE, WS_CAPTION, WS_BORDER, WS_DLGFRAME, WS_VSCROLL, WS_HSCROLL,
+            WS_SYSMENU, WS_THICKFRAME, WS_GROUP, WS_TABSTOP, WS_MINIMIZEBOX, WS_MAXIMIZEBOX,
+            WS_OVERLAPPEDWINDOW, WS_EX_TOPMOST, WS_EX_CLIENTEDGE, CW_USEDEFAULT,
+        }
+        "ShowWindow" Decimal {
+            SW_HIDE, SW_SHOWNORMAL, SW_NORMAL, SW_SHOWMINIMIZED, SW_SHOWMAXIMIZED, SW_SHOW, SW_RESTORE,
+            SW_SHOWDEFAULT,
+        }
+        "MessageBox" Hexadecimal {
+            MB_OK, MB_OKCANCEL, MB_YESNOCANCEL, MB_YESNO, MB_ICONERROR, MB_ICONHAND, MB_ICONSTOP,
+            MB_ICONQUESTION, MB_ICONWARNING, MB_ICONEXCLAMATION, MB_ICONINFORMATION, MB_ICONASTERISK,
+            MB_TOPMOST, MB_SETFOREGROUND,
+        }
+        "MessageBox" Decimal { IDOK, IDCANCEL, IDABORT, IDRETRY, IDIGNORE, IDYES, IDNO }
+        "SetTimer" Hexadecimal { USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM }
     }
 }
 
@@ -283,10 +330,16 @@ fn socket_constants() -> Vec<Section> {
     }
 }
 
-/// Names that Microsoft's headers define by another name, and that `windows-sys` therefore lacks, and one
-/// that it has from the wrong header.
+/// Names that Microsoft's headers define by another name, and that `windows-sys` therefore lacks, and
+/// those that it has from the wrong header, or from before Windows 8.
 mod derived {
     use windows_sys::Win32::Networking::WinSock::*;
+    use windows_sys::Win32::UI::WindowsAndMessaging as ui;
+
+    pub const QS_INPUT: u32 = ui::QS_INPUT | ui::QS_TOUCH | ui::QS_POINTER;
+    pub const QS_ALLEVENTS: u32 = ui::QS_ALLEVENTS | QS_INPUT;
+    pub const QS_ALLINPUT: u32 = ui::QS_ALLINPUT | QS_INPUT;
+    pub const PM_QS_INPUT: u32 = QS_INPUT << 16;
 
     /// winsock2.h's value; `windows-sys` has the 5 of winsock.h.
     pub const SOMAXCONN: u32 = 0x7FFF_FFFF;
@@ -347,6 +400,30 @@ fn structures() -> Vec<Structure> {
         "SECURITY_ATTRIBUTES" = SECURITY_ATTRIBUTES { nLength, lpSecurityDescriptor, bInheritHandle }
         "CRITICAL_SECTION" = CRITICAL_SECTION {
             DebugInfo, LockCount, RecursionCount, OwningThread, LockSemaphore, SpinCount,
+        }
+        "POINT" = POINT { x, y }
+        "MSG" = MSG { hwnd, message, wParam, lParam, time, pt }
+        "WNDCLASSA" = WNDCLASSA {
+            style, lpfnWndProc, cbClsExtra, cbWndExtra, hInstance, hIcon, hCursor, hbrBackground,
+            lpszMenuName, lpszClassName,
+        }
+        "WNDCLASSW" = WNDCLASSW {
+            style, lpfnWndProc, cbClsExtra, cbWndExtra, hInstance, hIcon, hCursor, hbrBackground,
+            lpszMenuName, lpszClassName,
+        }
+        "WNDCLASSEXA" = WNDCLASSEXA {
+            cbSize, style, lpfnWndProc, cbClsExtra, cbWndExtra, hInstance, hIcon, hCursor, hbrBackground,
+            lpszMenuName, lpszClassName, hIconSm,
+        }
+        "WNDCLASSEXW" = WNDCLASSEXW {
+            cbSize, style, lpfnWndProc, cbClsExtra, cbWndExtra, hInstance, hIcon, hCursor, hbrBackground,
+            lpszMenuName, lpszClassName, hIconSm,
+        }
+        "CREATESTRUCTA" = CREATESTRUCTA {
+            lpCreateParams, hInstance, hMenu, hwndParent, cy, cx, y, x, style, lpszName, lpszClass, dwExStyle,
+        }
+        "CREATESTRUCTW" = CREATESTRUCTW {
+            lpCreateParams, hInstance, hMenu, hwndParent, cy, cx, y, x, style, lpszName, lpszClass, dwExStyle,
         }
         "SYSTEM_INFO" = SYSTEM_INFO {
             dwPageSize, lpMinimumApplicationAddress, lpMaximumApplicationAddress, dwActiveProcessorMask,
@@ -447,6 +524,7 @@ fn undefining_header(sections: &[Section]) -> String {
 
 /// Names that the headers of MinGW-w64 10 do not have yet.
 const NEWER_THAN_MINGW: &[&str] = &[
+    "CREATE_WAITABLE_TIMER_HIGH_RESOLUTION",
     "SO_BSP_STATE",
     "SO_PAUSE_ACCEPT",
     "SO_COMPARTMENT_ID",

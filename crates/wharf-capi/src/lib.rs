@@ -8,6 +8,8 @@
 
 mod time;
 mod wide;
+mod wide_objects;
+mod wide_windows;
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! jump {

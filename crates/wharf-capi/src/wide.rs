@@ -52,11 +52,24 @@ unsafe extern "C" fn WSASocketW32(
     unsafe { wharf_sys::WSASocketW(family, kind, protocol, info, group, flags) }
 }
 
+/// Calls a function with the string in 16-bit units.
+///
+/// # Safety
+/// `text` is null or ends with a zero.
+pub unsafe fn with_narrow<R>(text: *const u32, call: impl FnOnce(*const u16) -> R) -> R {
+    // SAFETY: the caller's promise.
+    let text = unsafe { narrow(text) };
+    call(
+        text.as_ref()
+            .map_or(core::ptr::null(), |text| text.as_ptr()),
+    )
+}
+
 /// The string in 16-bit units, with its zero; `None` for a null pointer.
 ///
 /// # Safety
 /// `text` is null or ends with a zero.
-unsafe fn narrow(text: *const u32) -> Option<Vec<u16>> {
+pub unsafe fn narrow(text: *const u32) -> Option<Vec<u16>> {
     if text.is_null() {
         return None;
     }
