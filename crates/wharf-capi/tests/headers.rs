@@ -97,6 +97,29 @@ fn habits_of_windows_sources_work() {
     }
 }
 
+/// Windows, messages and the objects of waits, in every width of text.
+#[test]
+fn message_loops_work() {
+    let variants: [&[&str]; 4] = [
+        &[],
+        &["-fshort-wchar"],
+        &["-DUNICODE", "-D_UNICODE"],
+        &["-DUNICODE", "-D_UNICODE", "-fshort-wchar"],
+    ];
+    if let Some(gcc) = Compiler::native("gcc") {
+        for variant in variants {
+            gcc.build("messages.c", variant).run();
+        }
+    }
+    if let Some(gxx) = Compiler::native("g++") {
+        gxx.build("messages.cpp", variants[2]).run();
+    }
+    if let Some(gcc) = Compiler::mingw("x86_64-w64-mingw32-gcc") {
+        gcc.build("messages.c", &[]);
+        gcc.build("messages.c", variants[2]);
+    }
+}
+
 /// Values, sizes and offsets, and the types of functions, in both sets of headers.
 #[test]
 fn the_contract_holds_in_both_sets_of_headers() {
