@@ -37,14 +37,6 @@ pub struct Parker {
 }
 
 impl Parker {
-    /// A place where nobody sleeps.
-    pub const fn new() -> Parker {
-        Parker {
-            state: AtomicU32::new(EMPTY),
-            eventfd: OnceLock::new(),
-        }
-    }
-
     /// Leaves a notification and wakes the thread if it sleeps.
     pub fn unpark(&self) {
         // Release: what the caller changed before is visible to the thread that consumes the notification.

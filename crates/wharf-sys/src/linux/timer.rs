@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::lock::Lock;
@@ -200,12 +200,12 @@ struct Clock {
     running: AtomicBool,
 }
 
-static CLOCK: Clock = Clock {
-    due: Lock::new(BTreeMap::new()),
+static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
+    due: Lock::default(),
     next_number: AtomicU64::new(1),
-    parker: Parker::new(),
+    parker: Parker::default(),
     running: AtomicBool::new(false),
-};
+});
 
 /// The clock, running.
 fn clock() -> Result<&'static Clock, Status> {
