@@ -313,13 +313,6 @@ impl Port {
             let asleep = || system::thread_is_runnable(thread_id) != Some(true);
             match before.get(&thread_id) {
                 Some(&then) if slept(then) && asleep() => {
-                    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/stat"));
-                    let sys =
-                        std::fs::read_to_string(format!("/proc/self/task/{thread_id}/syscall"));
-                    let wch = std::fs::read_to_string(format!("/proc/self/task/{thread_id}/wchan"));
-                    eprintln!(
-                        "COUNT OUT {thread_id} elapsed {elapsed:?} used {used} then {then} {stat:?} {sys:?} {wch:?}"
-                    );
                     let is_same = |thread: &Arc<Thread>| thread.id() == thread_id;
                     self.change(|state, wakes| state.count_out(id, is_same, wakes));
                 }
