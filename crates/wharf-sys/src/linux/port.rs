@@ -123,7 +123,7 @@ impl Port {
         // Several threads may count the same turn: it is about every 64th that matters.
         let turn = self.turns.load(Relaxed).wrapping_add(1);
         self.turns.store(turn, Relaxed);
-        if turn % FAIRNESS == 0 {
+        if turn.is_multiple_of(FAIRNESS) {
             self.harvest();
         }
         let interrupted = || alertable && thread.has_apcs();
