@@ -14,7 +14,7 @@
 //! of the last packet takes the others along at once. A port
 //! on which sends went late (its handlers compute) sends at once for the next second. `WHARF_DEFER=0` switches it off.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Once, OnceLock};
 
 use super::batch::BATCH_MAX;
@@ -24,6 +24,7 @@ use super::helper;
 use super::lock::Lock;
 use super::port::Port;
 use super::socket::{Side, Socket};
+use super::startup;
 use super::system;
 
 /// Sends that waited longer than this were not worth deferring.
@@ -62,7 +63,8 @@ impl Deferred {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count.load(Acquire) == 0
+        // SeqCst: whoever finds a port's queue empty, or stops the short ticks, has written that before it looks here.
+        self.count.load(SeqCst) == 0
     }
 
     /// Whether a worker that has more to do may defer a send now.
@@ -109,13 +111,13 @@ impl Deferred {
 /// The socket's send direction has a head that nobody attempts: it is attempted with others, soon.
 pub fn defer(port: &Arc<Port>, socket: &Arc<Socket>) {
     let count = port.deferred.add(socket);
-    if count == 1 {
+    // From here on, SeqCst on both sides: a worker that finds the queue empty, and a helper that stops its short ticks,
+    // see this socket, or we see what they wrote before they looked.
+    let is_looked_after = count > 1 || {
         send_before_exit();
-        helper::hurry();
-    }
-    // Pairs with the fence of a worker that finds the queue empty: it sees this socket, or we see that.
-    fence(SeqCst);
-    if count >= BATCH_MAX || !port.has_backlog() {
+        helper::hurry()
+    };
+    if count >= BATCH_MAX || !port.has_backlog() || !is_looked_after {
         let mut sink = Sink::for_port(port);
         flush(port, &mut sink);
         port.arrive_all(sink.packets());
@@ -130,11 +132,7 @@ pub fn flush(port: &Port, sink: &mut Sink) {
     let mut taken = TAKEN.try_with(std::cell::Cell::take).unwrap_or_default();
     port.deferred.take(&mut taken);
     for socket in taken.drain(..) {
-        let head = {
-            let mut direction = socket.direction(Side::Send).lock();
-            direction.undefer();
-            direction.claim()
-        };
+        let head = socket.direction(Side::Send).lock().claim_deferred();
         if let Some(head) = head {
             sink.attempt_later(socket, Side::Send, head);
         }
@@ -153,8 +151,11 @@ pub fn flush_in_passing(port: &Port) {
 /// What is deferred when the process exits still goes out.
 fn send_before_exit() {
     extern "C" fn at_exit() {
-        for port in handle::ports() {
-            flush_in_passing(&port);
+        if startup::is_child() {
+            return; // they are the parent's, which sends them itself
+        }
+        for socket in handle::sockets() {
+            socket.send_deferred(); // also waits for whoever is about to send it
         }
     }
     static ONCE: Once = Once::new();

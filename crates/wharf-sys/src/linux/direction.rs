@@ -64,6 +64,7 @@ pub struct Direction<R: Request, S> {
     queue: VecDeque<R>, // those behind it, in call order
     closing: Option<S>, // the socket is closed: everything ends with this
     deferred: bool, // the socket is in its port's list of deferred sends
+    flushing: bool, // it was, and the owner attempts what was deferred
 }
 
 impl<R: Request, S: Copy> Default for Direction<R, S> {
@@ -75,6 +76,7 @@ impl<R: Request, S: Copy> Default for Direction<R, S> {
             queue: VecDeque::new(),
             closing: None,
             deferred: false,
+            flushing: false,
         }
     }
 }
@@ -115,14 +117,24 @@ impl<R: Request, S: Copy> Direction<R, S> {
         claimable && !std::mem::replace(&mut self.deferred, true)
     }
 
-    /// Whether the socket is in the list of deferred sends.
-    pub fn is_deferred(&self) -> bool {
-        self.deferred
+    /// Whether sends that were deferred are attempted at this moment, or could be: whoever must not go before them claims
+    /// the head, or lets its owner finish.
+    pub fn has_deferred(&self) -> bool {
+        let claimable = (self.ready || self.ended) && !self.queue.is_empty();
+        (self.deferred || self.flushing) && (self.owner.is_some() || claimable)
     }
 
-    /// The socket is no longer in the list; whoever took it out claims next.
-    pub fn undefer(&mut self) {
+    /// The socket is no longer in the list: claims the head.
+    pub fn claim_deferred(&mut self) -> Option<R> {
         self.deferred = false;
+        let head = self.claim();
+        self.flushing = self.owner.is_some(); // or somebody else attempts them just now
+        head
+    }
+
+    /// How many requests are queued.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// The owner's attempt would have blocked (the descriptor is in an epoll set by now).
@@ -136,6 +148,7 @@ impl<R: Request, S: Copy> Direction<R, S> {
             return Blocked::Retry(request);
         }
         self.owner = None;
+        self.flushing = false;
         self.queue.push_front(request);
         Blocked::Parked
     }
@@ -144,7 +157,9 @@ impl<R: Request, S: Copy> Direction<R, S> {
     pub fn next(&mut self, more: bool) -> Option<R> {
         self.ready |= more;
         self.owner = None;
-        self.claim()
+        let head = self.claim();
+        self.flushing &= head.is_some();
+        head
     }
 
     /// The owner has done its share: somebody else goes on with the head.

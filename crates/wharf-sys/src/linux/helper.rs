@@ -82,14 +82,16 @@ pub fn arm() {
     }
 }
 
-/// Sends are deferred, which whoever calls this has made visible: the helper sees to it that none waits long.
-pub fn hurry() {
-    if let Some(helper) = helper()
-        && !helper.hurried.load(SeqCst)
-        && !helper.hurried.swap(true, SeqCst)
-    {
+/// Sends are deferred, which whoever calls this has made visible: the helper sees to it that none waits long. False: there
+/// is no helper now.
+pub fn hurry() -> bool {
+    let Some(helper) = helper() else {
+        return false;
+    };
+    if !helper.hurried.load(SeqCst) && !helper.hurried.swap(true, SeqCst) {
         helper.set.wake();
     }
+    helper.running.load(Relaxed)
 }
 
 /// Attempts the socket's queues again at the next tick: a resource was short, and no edge will tell when it is back.
@@ -221,10 +223,13 @@ impl Sends {
         };
         self.begun = begun;
         if self.idle >= IDLE_SHORT_TICKS {
-            // Whoever defers looks at `hurried` afterwards: it sees that it is off, or we see its send.
+            // Whoever defers looks at `hurried` afterwards: it sees that it is off, or we see its send. On a port that is
+            // new since we looked, too.
             helper.hurried.store(false, SeqCst);
-            let wanted = ports.iter().any(|(_, port)| !port.deferred.is_empty());
-            helper.hurried.store(wanted, SeqCst);
+            let defers = |(_, port): &(u64, Arc<Port>)| !port.deferred.is_empty();
+            if live_ports().iter().any(defers) {
+                helper.hurried.store(true, SeqCst); // otherwise it is somebody else's by now
+            }
             self.idle = 0;
         }
     }

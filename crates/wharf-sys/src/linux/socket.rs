@@ -520,16 +520,21 @@ impl Socket {
         drive(self, side, self.claim(side, false), None, &mut Sink::new());
     }
 
-    /// Attempts sends that were deferred: from here on it is as if they had gone at once.
+    /// Attempts sends that were deferred, or lets whoever is at it finish: from here on it is as if they had gone at once.
     pub fn send_deferred(self: &Arc<Self>) {
-        let head = {
-            let mut direction = self.send.lock();
-            if !direction.is_deferred() {
-                return;
+        loop {
+            let head = {
+                let mut direction = self.send.lock();
+                if !direction.has_deferred() {
+                    return;
+                }
+                direction.claim()
+            };
+            match head {
+                Some(_) => drive(self, Side::Send, head, None, &mut Sink::new()),
+                None => std::thread::yield_now(), // an attempt does not block
             }
-            direction.claim()
-        };
-        drive(self, Side::Send, head, None, &mut Sink::new());
+        }
     }
 
     /// An edge for one direction: its head, if it may be attempted now.

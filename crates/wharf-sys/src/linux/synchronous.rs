@@ -41,13 +41,14 @@ pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> F
         Delivery::Synchronous(outcome.clone()),
         Patience::None,
     );
-    if side == Side::Send {
-        socket.send_deferred();
-    }
     let claimed = loop {
+        if side == Side::Send {
+            socket.send_deferred();
+        }
         let mut direction = socket.direction(side).lock();
         match direction.turn() {
             Turn::Free => {}
+            Turn::Taken if direction.has_deferred() => continue, // another one was deferred meanwhile
             Turn::Soon => {
                 drop(direction);
                 std::thread::yield_now();
