@@ -185,10 +185,14 @@ fn start_overlapped(
     }
 }
 
+/// A socket with more sends than this gains nothing from others' company.
+const DEFERRED_MAX: usize = 16;
+
 /// The port on which the calling worker may defer this send.
 fn deferring_port<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
     let (port, _) = socket.association()?;
     let may_wait = request.may_be_deferred()
+        && !socket.is_datagram() // no ring carries it, and it must go to whom the socket is connected now
         && (port.has_backlog() || !port.deferred.is_empty()) // the last one takes the others along
         && port.deferred.may_begin()
         && thread::works_for(port);
@@ -204,10 +208,12 @@ fn push_deferred(
     let mut direction = socket.direction(Side::Send).lock();
     match direction.push(request) {
         Ok(()) => {
-            let defer = direction.defer();
+            let (defer, many) = (direction.defer(), direction.queued() >= DEFERRED_MAX);
             drop(direction);
             if defer {
                 deferral::defer(port, socket);
+            } else if many {
+                socket.send_deferred();
             }
             Ok(Started::Pending)
         }
