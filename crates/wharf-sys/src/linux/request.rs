@@ -231,7 +231,7 @@ impl Request {
     /// A request of the calling thread.
     pub fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
         let (issuer, id) = thread::next_request();
-        thread::count_request(1);
+        thread::count_started();
         let request = Request {
             operation,
             delivery,
@@ -251,7 +251,7 @@ impl Request {
 
     /// Its end.
     pub fn free(mut self: Box<Self>) {
-        thread::count_request(-1);
+        thread::count_ended();
         self.operation = Operation::None;
         self.delivery = Delivery::None;
         self.origin = None;

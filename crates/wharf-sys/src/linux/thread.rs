@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use windows_sys::Win32::Foundation::{HANDLE, STILL_ACTIVE};
@@ -51,7 +51,8 @@ pub struct Thread {
     refused: AtomicBool,           // it could not be given a handle: it must not run
     suspended: AtomicU32,          // suspend count of a thread created suspended
     waiting: AtomicBool,           // asleep in a wait of the library: for tests
-    requests: AtomicIsize, // started less ended by it; the sum over all threads is what is under way
+    started_requests: AtomicUsize, // less those ended, over all threads, that is what is under way
+    ended_requests: AtomicUsize,
     queue: OnceLock<Box<Queue>>, // of messages, from its first message call on
     owned: Lock<Vec<Weak<Mutex>>>, // what its end abandons; under the dispatcher lock
 }
@@ -87,7 +88,9 @@ impl Drop for AtExit {
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-static RETIRED_REQUESTS: AtomicIsize = AtomicIsize::new(0); // what ended threads left of the count
+// What threads that have ended left of the counts, and what they still count.
+static RETIRED_STARTED: AtomicUsize = AtomicUsize::new(0);
+static RETIRED_ENDED: AtomicUsize = AtomicUsize::new(0);
 
 static THREADS: LazyLock<Lock<HashMap<u32, Weak<Thread>>>> = LazyLock::new(Default::default);
 
@@ -136,7 +139,8 @@ fn end(code: u32) {
         {
             let mut threads = THREADS.lock();
             threads.remove(&local.thread.id());
-            RETIRED_REQUESTS.fetch_add(local.thread.requests.load(Relaxed), Relaxed);
+            RETIRED_STARTED.fetch_add(local.thread.started_requests.load(Relaxed), Relaxed);
+            RETIRED_ENDED.fetch_add(local.thread.ended_requests.load(Relaxed), Relaxed);
         }
         local.thread.finish(code);
     }
@@ -170,29 +174,41 @@ pub fn next_request() -> (u64, u64) {
     })
 }
 
-/// The calling thread starts (or, −1, ends) a request.
-pub fn count_request(change: isize) {
+/// The calling thread starts a request.
+pub fn count_started() {
+    count(|thread| &thread.started_requests, &RETIRED_STARTED);
+}
+
+/// The calling thread ends a request.
+pub fn count_ended() {
+    count(|thread| &thread.ended_requests, &RETIRED_ENDED);
+}
+
+fn count(of: impl FnOnce(&Thread) -> &AtomicUsize, retired: &AtomicUsize) {
     let local = LOCAL.get();
     if local.is_null() {
-        // The thread has ended for the library.
-        RETIRED_REQUESTS.fetch_add(change, Relaxed);
+        retired.fetch_add(1, Release); // the thread has ended for the library
         return;
     }
     // SAFETY: as in `with`.
-    let local = unsafe { &*local };
-    let requests = &local.thread.requests; // written by its own thread only
-    requests.store(requests.load(Relaxed) + change, Relaxed);
+    let counter = of(&unsafe { &*local }.thread);
+    // Written by its own thread only. Release: see `live_requests`.
+    counter.store(counter.load(Relaxed).wrapping_add(1), Release);
 }
 
-/// How many requests have been started and not ended, by all threads.
+/// How many requests have been started and not ended, by all threads; maybe more, never less.
 pub fn live_requests() -> usize {
     let threads = THREADS.lock();
-    let by_thread = threads
-        .values()
-        .filter_map(Weak::upgrade)
-        .map(|thread| thread.requests.load(Relaxed))
-        .sum::<isize>();
-    (by_thread + RETIRED_REQUESTS.load(Relaxed)).max(0) as usize
+    let sum = |of: fn(&Thread) -> &AtomicUsize, retired: &AtomicUsize| {
+        let alive = threads.values().filter_map(Weak::upgrade);
+        alive.fold(retired.load(Acquire), |sum, thread| {
+            sum.wrapping_add(of(&thread).load(Acquire))
+        })
+    };
+    // In this order, and Acquire: of every request whose end is counted here, the start is counted below.
+    let ended = sum(|thread| &thread.ended_requests, &RETIRED_ENDED);
+    let started = sum(|thread| &thread.started_requests, &RETIRED_STARTED);
+    started.wrapping_sub(ended)
 }
 
 /// The calling thread's serial number.
@@ -309,7 +325,8 @@ impl Thread {
             refused: AtomicBool::new(false),
             suspended: AtomicU32::new(suspended),
             waiting: AtomicBool::new(false),
-            requests: AtomicIsize::new(0),
+            started_requests: AtomicUsize::new(0),
+            ended_requests: AtomicUsize::new(0),
             queue: OnceLock::new(),
             owned: Lock::default(),
         })
