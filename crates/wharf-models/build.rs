@@ -112,6 +112,59 @@ const DIRECTION: &[Seed] = &[
             self.owner = Some(Owner::Delivering);
             return Blocked::Ended",
     },
+    Seed {
+        bug: "FlusherLeavesTheMark",
+        real: "self.deferred = false; let head = self.claim();",
+        wrong: "self.deferred &= $bug; let head = self.claim();",
+    },
+    Seed {
+        bug: "FlushIsForgotten",
+        real: "self.flushing = self.owner.is_some();",
+        wrong: "self.flushing = self.owner.is_some() && !$bug;",
+    },
+];
+
+const PLACE: &[Seed] = &[
+    Seed {
+        bug: "EmptiedWhilePinned",
+        real: "word & (PINS | LEAVING) == (PIN | LEAVING) && self.empty(word - PIN)",
+        wrong: "(word & (PINS | LEAVING) == (PIN | LEAVING) || $bug && word & LEAVING != 0) && self.empty(word - PIN)",
+    },
+    Seed {
+        bug: "LastPinDoesNotEmpty",
+        real: "fn empty(&self, word: u64) -> bool {",
+        wrong: "fn empty(&self, word: u64) -> bool { if $bug { return false; }",
+    },
+    Seed {
+        bug: "FailedLookDoesNotEmpty",
+        real: "Err(self.unpin())",
+        wrong: "Err(if $bug { self.word.fetch_sub(PIN, Release); false } else { self.unpin() })",
+    },
+    Seed {
+        bug: "EmptiedWithoutClaim",
+        real: "if claimed {",
+        wrong: "let claimed = claimed || $bug; if claimed {",
+    },
+    Seed {
+        bug: "GenerationStays",
+        real: "self.word.fetch_add(GENERATION, Release);",
+        wrong: "if !$bug { self.word.fetch_add(GENERATION, Release); }",
+    },
+    Seed {
+        bug: "RetiredTwice",
+        real: "is_here.then_some(",
+        wrong: "(is_here || $bug).then_some(",
+    },
+    Seed {
+        bug: "UnpinnedWithoutRelease",
+        real: "let word = self.word.fetch_sub(PIN, Release);",
+        wrong: "let word = self.word.fetch_sub(PIN, if $bug { Relaxed } else { Release });",
+    },
+    Seed {
+        bug: "FilledWithoutRelease",
+        real: "self.word.fetch_or(PRESENT, Release)",
+        wrong: "self.word.fetch_or(PRESENT, if $bug { Relaxed } else { Release })",
+    },
 ];
 
 const PARKER: &[Seed] = &[
@@ -133,6 +186,14 @@ fn main() {
         text + &read(Path::new("inspection/dispatch.rs"))
     });
     write("direction", DIRECTION, |text| text);
+    write("place", PLACE, |text| {
+        let text = replace(&text, "use std::sync::atomic::", "use loom::sync::atomic::");
+        replace(
+            &text,
+            "use std::mem::MaybeUninit;",
+            "use crate::model::memory::MaybeUninit;",
+        )
+    });
     write("parker", PARKER, on_loom);
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -14,6 +14,11 @@ mod dispatch {
 mod direction {
     include!(concat!(env!("OUT_DIR"), "/direction.rs"));
 }
+/// `place.rs` of wharf-sys, on loom's atomics and the model's memory.
+#[allow(dead_code, reason = "the models use a part of it")]
+mod place {
+    include!(concat!(env!("OUT_DIR"), "/place.rs"));
+}
 /// `parker.rs` of wharf-sys, on loom's atomics and the model's system calls.
 #[allow(dead_code, reason = "the models use a part of it")]
 mod parker {
@@ -23,7 +28,7 @@ mod parker {
 mod model;
 
 use model::set::Wakeup;
-use model::{arming, explore, parking, ports, sockets, system};
+use model::{arming, deferring, explore, parking, places, ports, sockets, system};
 
 // ---- a port's waiters: P1 to P6, no lost packet, none twice, nobody asleep with work for it ----
 
@@ -161,6 +166,55 @@ fn hand_on() {
 #[test]
 fn hand_on_against_close() {
     explore(3, || sockets::hand_on_against_close(true));
+}
+
+// ---- deferred sends: S1 to S4 ----
+
+#[test]
+fn last_packet_against_deferring() {
+    explore(6, deferring::last_packet_against_deferring);
+}
+
+#[test]
+fn last_packet_against_two_deferring() {
+    explore(3, deferring::last_packet_against_two_deferring);
+}
+
+#[test]
+fn helper_against_deferring() {
+    explore(3, deferring::helper_against_deferring);
+}
+
+#[test]
+fn later_send_against_flush() {
+    explore(3, deferring::later_send_against_flush);
+}
+
+#[test]
+fn close_against_flush() {
+    explore(5, deferring::close_against_flush);
+}
+
+#[test]
+fn cancel_against_flush() {
+    explore(5, deferring::cancel_against_flush);
+}
+
+// ---- a place of a table: T1 to T3 ----
+
+#[test]
+fn looks_against_removal() {
+    explore(4, places::looks_against_removal);
+}
+
+#[test]
+fn looks_against_reuse() {
+    explore(5, places::looks_against_reuse);
+}
+
+#[test]
+fn two_removals() {
+    explore(4, places::two_removals);
 }
 
 // ---- the parker: no lost notification ----

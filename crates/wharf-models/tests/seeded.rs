@@ -16,6 +16,11 @@ mod dispatch {
 mod direction {
     include!(concat!(env!("OUT_DIR"), "/direction_seeded.rs"));
 }
+/// `place.rs` of wharf-sys with bugs that can be switched on, on loom's atomics and the model's memory.
+#[allow(dead_code, reason = "the models use a part of it")]
+mod place {
+    include!(concat!(env!("OUT_DIR"), "/place_seeded.rs"));
+}
 /// `parker.rs` of wharf-sys with bugs that can be switched on.
 #[allow(dead_code, reason = "the models use a part of it")]
 mod parker {
@@ -27,7 +32,7 @@ mod model;
 use std::process::Command;
 
 use model::set::Wakeup;
-use model::{Bug, arming, explore_with, parking, ports, sockets, system};
+use model::{Bug, arming, deferring, explore_with, parking, places, ports, sockets, system};
 
 const EXPLORE: &str = "WHARF_EXPLORE_SEEDED";
 
@@ -121,6 +126,37 @@ found! {
     d3_canceller_and_owner_both_finish: CancelFinishesMarked in sockets::cancel_against_attempt, as "D3";
     // D4: bytes taken are reported
     d4_cancel_wins_over_bytes: MarkBeatsSuccess in sockets::cancel_against_attempt, as "D4";
+
+    // S1: every deferred send is attempted
+    s1_deferrer_does_not_look_again: DeferrerDoesNotLookAgain
+        in deferring::last_packet_against_deferring, as "S1";
+    s1_empty_queue_without_a_fence: EmptyQueueWithoutFence
+        in deferring::last_packet_against_deferring, as "S1";
+    s1_helper_stops_without_a_last_look: HelperStopsWithoutLook
+        in deferring::helper_against_deferring, as "deadlock";
+    s1_helper_forgets_who_is_in_a_hurry: HelperForgetsHurry
+        in deferring::helper_against_deferring, as "deadlock";
+    // S2: a socket with a deferred head is in the list
+    s2_flusher_leaves_the_mark: FlusherLeavesTheMark in deferring::cancel_against_flush, as "S2";
+    // S3: in call order, once
+    s3_later_send_passes_the_queue_by: LaterSendPassesBy in deferring::later_send_against_flush, as "D1";
+    // S4: what was deferred went before what came after
+    s4_close_does_not_wait_for_a_flush: FlushIsOvertaken in deferring::close_against_flush, as "S4";
+    s4_flush_is_forgotten: FlushIsForgotten in deferring::close_against_flush, as "S4";
+
+    // T1: a value that is looked at stays
+    t1_emptied_while_pinned: EmptiedWhilePinned in places::looks_against_removal, as "Concurrent read and write accesses";
+    t1_unpinned_without_release: UnpinnedWithoutRelease
+        in places::looks_against_removal, as "Causality violation";
+    t1_filled_without_release: FilledWithoutRelease in places::looks_against_reuse, as "Causality violation";
+    // T2: a value that was removed goes once, and so its place becomes vacant
+    t2_last_pin_does_not_empty: LastPinDoesNotEmpty in places::looks_against_removal, as "never became vacant";
+    t2_failed_look_does_not_empty: FailedLookDoesNotEmpty
+        in places::looks_against_removal, as "never became vacant";
+    t2_emptied_by_two: EmptiedWithoutClaim in places::looks_against_removal, as "Concurrent write accesses";
+    t2_removed_by_two: RetiredTwice in places::two_removals, as "removed by two";
+    // T3: a key finds its own value or nothing
+    t3_generation_stays: GenerationStays in places::looks_against_reuse, as "generation did not change";
 
     // the parker
     parking_overwrites_a_notification: ParkOverwritesNotification

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 pub mod arming;
+pub mod deferring;
+pub mod memory;
 pub mod parking;
+pub mod places;
 pub mod port;
 pub mod ports;
 pub mod set;
@@ -78,6 +81,40 @@ pub enum Bug {
     CancelFinishesMarked,
     /// A thread that has done its share tells nobody to go on.
     HandOnIsSilent,
+    // deferred sends
+    /// Text: the mark that a socket is in the list stays when it is taken out.
+    FlusherLeavesTheMark,
+    /// Text: that the owner attempts what was deferred is not remembered.
+    FlushIsForgotten,
+    /// A worker that deferred does not look whether packets are still queued.
+    DeferrerDoesNotLookAgain,
+    /// A worker that finds the queue empty looks at the list without a fence.
+    EmptyQueueWithoutFence,
+    /// The helper ends its short ticks without a last look.
+    HelperStopsWithoutLook,
+    /// The helper's last look overwrites what somebody else said meanwhile.
+    HelperForgetsHurry,
+    /// A send that is not deferred is attempted beside the queue.
+    LaterSendPassesBy,
+    /// A close does not wait for who attempts deferred sends at this moment.
+    FlushIsOvertaken,
+    // a place of a table
+    /// Text: a value is dropped although somebody looks at it.
+    EmptiedWhilePinned,
+    /// Text: nobody empties the place.
+    LastPinDoesNotEmpty,
+    /// Text: a look that found nothing takes its pin back without emptying the place.
+    FailedLookDoesNotEmpty,
+    /// Text: two threads may empty the place.
+    EmptiedWithoutClaim,
+    /// Text: the next value has the same generation.
+    GenerationStays,
+    /// Text: a value that was removed can be removed again.
+    RetiredTwice,
+    /// Text: looking at a value is not ordered before its end.
+    UnpinnedWithoutRelease,
+    /// Text: a value is not complete before it can be found.
+    FilledWithoutRelease,
     // the parker
     /// Text: parking overwrites a notification that came before.
     ParkOverwritesNotification,
