@@ -16,6 +16,7 @@ mod cancel;
 mod close;
 mod concurrency;
 mod connect;
+mod deferral;
 mod errors_last;
 mod event_select;
 mod events;
