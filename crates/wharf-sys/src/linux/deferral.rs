@@ -164,3 +164,78 @@ fn send_before_exit() {
         let _ = unsafe { libc::atexit(at_exit) };
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{SocketAddr, TcpListener};
+    use std::ptr::{null, null_mut};
+
+    use windows_sys::Win32::Networking::WinSock::{
+        AF_INET, SD_SEND, SOCK_STREAM, SOCKADDR, SOCKADDR_IN, WSABUF, WSADATA,
+    };
+    use windows_sys::Win32::System::IO::OVERLAPPED;
+
+    use crate::*;
+
+    /// A child that exits instead of calling exec has its copy of what was deferred at the fork; the parent sends it.
+    #[test]
+    #[cfg_attr(miri, ignore = "needs the kernel")]
+    fn the_child_of_a_fork_sends_nothing() {
+        for _ in 0..20 {
+            assert_eq!(received_beside_a_child(), b"once");
+        }
+    }
+
+    #[allow(
+        clippy::undocumented_unsafe_blocks,
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "all pointers are to variables of this function, and nothing pends at its end"
+    )]
+    fn received_beside_a_child() -> Vec<u8> {
+        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+        let SocketAddr::V4(address) = peer.local_addr().unwrap() else {
+            unreachable!("bound to one")
+        };
+        let mut name = SOCKADDR_IN {
+            sin_family: AF_INET,
+            sin_port: address.port().to_be(),
+            ..SOCKADDR_IN::default()
+        };
+        name.sin_addr.S_un.S_addr = u32::from(*address.ip()).to_be();
+        let text = *b"once";
+        let buffer = WSABUF {
+            len: text.len() as u32,
+            buf: text.as_ptr().cast_mut(),
+        };
+        let mut overlapped = OVERLAPPED::default();
+        let (mut bytes, mut key, mut which) = (0, 0, null_mut());
+        unsafe {
+            assert_eq!(WSAStartup(0x202, &mut WSADATA::default()), 0);
+            let socket = socket(AF_INET.into(), SOCK_STREAM, 0);
+            let name_len = size_of::<SOCKADDR_IN>() as i32;
+            assert_eq!(
+                connect(socket, (&raw const name).cast::<SOCKADDR>(), name_len),
+                0
+            );
+            let port = CreateIoCompletionPort(socket as _, null_mut(), 0, 1);
+            for _ in 0..2 {
+                PostQueuedCompletionStatus(port, 0, 0, null());
+            }
+            GetQueuedCompletionStatus(port, &mut bytes, &mut key, &mut which, 0);
+            WSASend(socket, &buffer, 1, null_mut(), 0, &mut overlapped, None);
+            let child = libc::fork();
+            if child == 0 {
+                libc::exit(0);
+            }
+            libc::waitpid(child, null_mut(), 0);
+            shutdown(socket, SD_SEND);
+            let mut received = Vec::new();
+            let (mut stream, _) = peer.accept().unwrap();
+            stream.read_to_end(&mut received).unwrap();
+            closesocket(socket);
+            CloseHandle(port);
+            received
+        }
+    }
+}
