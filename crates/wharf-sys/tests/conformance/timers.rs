@@ -58,9 +58,17 @@ fn cancel(timer: HANDLE) -> BOOL {
     unsafe { CancelWaitableTimer(timer) }
 }
 
-/// What a routine was told: its thread, and the time; and the timer that it cancels first.
+/// What a routine knows of its runs, and the timer that it cancels first.
 #[derive(Default)]
-struct Record(Mutex<Vec<(u32, u64)>>, AtomicUsize);
+struct Record(Mutex<Vec<Run>>, AtomicUsize);
+
+/// One run of a routine.
+#[derive(Clone, Copy)]
+struct Run {
+    thread: u32,
+    time: u64,   // that it was told
+    turn: usize, // among all runs of all routines
+}
 
 fn record() -> &'static Record {
     Box::leak(Box::default())
@@ -84,7 +92,12 @@ unsafe extern "system" fn run_routine(argument: *const c_void, low: u32, high: u
         assert_eq!(cancel(cancelled), TRUE);
     }
     let time = u64::from(high) << 32 | u64::from(low);
-    record.0.lock().unwrap().push((current_thread_id(), time));
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    record.0.lock().unwrap().push(Run {
+        thread: current_thread_id(),
+        time,
+        turn: TURN.fetch_add(1, SeqCst),
+    });
 }
 
 /// Now, in units of 100 ns since 1601.
@@ -244,7 +257,7 @@ fn routine_runs_in_the_thread_that_set_the_timer() {
     set_with_routine(&timer, SOON, 0, record);
     assert_eq!(sleep_alertable(DEADLINE_MS), WAIT_IO_COMPLETION);
     let runs = record.0.lock().unwrap();
-    let threads: Vec<u32> = runs.iter().map(|(thread, _)| *thread).collect();
+    let threads: Vec<u32> = runs.iter().map(|run| run.thread).collect();
     assert_eq!(threads, [current_thread_id()]);
 }
 
@@ -261,7 +274,7 @@ fn routine_is_told_the_time() {
         let after = file_time_now();
         // The clock that programs read may tick more coarsely.
         let margin = 20 * PER_MS;
-        let (_, time) = record.0.lock().unwrap()[0];
+        let time = record.0.lock().unwrap()[0].time;
         assert!((before - margin..=after + margin).contains(&(time as i64)));
     });
 }
@@ -428,6 +441,6 @@ fn timers_come_in_the_order_of_their_times() {
         assert_eq!(wait(timer.raw(), DEADLINE_MS), WAIT_OBJECT_0);
     }
     assert_eq!(sleep_alertable(DEADLINE_MS), WAIT_IO_COMPLETION);
-    let times = records.map(|record| record.0.lock().unwrap().last().expect("it ran").1);
-    assert!(times.is_sorted(), "{times:?}");
+    let turns = records.map(|record| record.0.lock().unwrap().last().expect("it ran").turn);
+    assert!(turns.is_sorted(), "{turns:?}");
 }
