@@ -84,6 +84,9 @@ impl Socket {
             Status::CANCELLED
         };
         cancel::close(self, status);
+        if let Some((port, _)) = self.association() {
+            port.deferred.forget(self);
+        }
         if !connected_stream {
             return;
         }

@@ -95,6 +95,20 @@ impl Deferred {
         count
     }
 
+    /// Forgets a socket that is closed: nothing is left to send, and its descriptor must not outlive it.
+    pub fn forget(&self, socket: &Arc<Socket>) {
+        if self.is_empty() {
+            return;
+        }
+        let mut sockets = self.sockets.lock();
+        let forgotten: Vec<_> = sockets
+            .extract_if(.., |other| Arc::ptr_eq(other, socket))
+            .collect();
+        self.count.store(sockets.len(), SeqCst);
+        drop(sockets);
+        drop(forgotten);
+    }
+
     /// Takes them all.
     fn take(&self, into: &mut Vec<Arc<Socket>>) {
         let mut sockets = self.sockets.lock();

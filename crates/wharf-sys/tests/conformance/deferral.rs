@@ -194,9 +194,9 @@ fn non_blocking_send_has_room() {
     let _watch = watch();
     beside_another_worker(|socket, _| {
         socket.set_non_blocking(true);
-        let requests = vec![send(socket, b"a"), send(socket, b"b")];
+        let requests = vec![send(*socket, b"a"), send(*socket, b"b")];
         assert_eq!(socket.send(b"c"), Ok(1));
-        (requests, b"abc".to_vec())
+        (Some(socket), requests, b"abc".to_vec())
     });
 }
 
@@ -236,10 +236,10 @@ fn close_comes_after_the_data() {
 fn close_comes_after_the_data_beside_another_worker() {
     let _watch = watch();
     beside_another_worker(|socket, pause| {
-        let requests = vec![send(socket, b"last "), send(socket, b"words")];
+        let requests = vec![send(*socket, b"last "), send(*socket, b"words")];
         (0..pause).for_each(|_| std::hint::spin_loop());
         assert_eq!(socket.close(), Ok(()));
-        (requests, b"last words".to_vec())
+        (None, requests, b"last words".to_vec())
     });
 }
 
@@ -472,9 +472,12 @@ fn sends_leave_before_the_process_exits() {
     }
 }
 
+/// What was done with a socket: it, unless it was closed; its sends; and what its peer then receives.
+type Acted = (Option<Socket>, Vec<Request>, Vec<u8>);
+
 /// Many times: one worker does something with several sockets of a port, while another takes the last packet and then
 /// finds the queue empty. `act` says what the peer of its socket must have received in the end.
-fn beside_another_worker(act: fn(Raw, usize) -> (Vec<Request>, Vec<u8>)) {
+fn beside_another_worker(act: fn(Socket, usize) -> Acted) {
     const SOCKETS: usize = 8;
     const ROUNDS: usize = 60;
     startup();
@@ -500,14 +503,14 @@ fn beside_another_worker(act: fn(Raw, usize) -> (Vec<Request>, Vec<u8>)) {
         }
         go.store(2, SeqCst);
         let acts: Vec<_> = pairs
-            .iter()
-            .map(|pair| act(*pair.server, round * 8))
+            .into_iter()
+            .map(|pair| (pair.client, act(pair.server, round * 8)))
             .collect();
         other.join();
-        for (pair, (_, expected)) in pairs.iter().zip(&acts) {
-            assert_eq!(pair.client.recv_exact(expected.len()), *expected);
+        for (client, (_, _, expected)) in &acts {
+            assert_eq!(client.recv_exact(expected.len()), *expected);
         }
-        for (requests, _) in &acts {
+        for (_, (_, requests, _)) in &acts {
             requests.iter().for_each(Request::until_finished);
             assert!(
                 requests

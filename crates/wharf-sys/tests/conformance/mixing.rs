@@ -204,6 +204,13 @@ fn one_socket_is_used_every_way() {
 #[test]
 fn watching_races_with_closing() {
     let _watch = watch();
+    not_under_wine(
+        "a handle is used again at once there: a stale one names another test's socket",
+        watch_and_close,
+    );
+}
+
+fn watch_and_close() {
     let (event, other) = (Event::manual(), Event::manual());
     let until = Instant::now() + stress_duration() / 4;
     while Instant::now() < until {
