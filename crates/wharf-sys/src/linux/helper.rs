@@ -161,7 +161,7 @@ struct Watched {
     harvests: u64,                // of its set, at the last tick
     neglected: u32,               // ticks in a row without a harvest by its own threads
     taken: Option<u64>,           // packets dequeued, if it was stalled at the last tick
-    cpu_times: HashMap<u32, u64>, // of its counted threads, at the last tick
+    cpu_times: HashMap<u32, u64>, // of its counted threads that slept at the last tick
 }
 
 fn run(helper: &'static Helper) {

@@ -302,17 +302,19 @@ impl Port {
         state.stalled().then(|| state.taken())
     }
 
-    /// Takes counted threads that sleep, and mostly slept since `before` (thread → CPU time then), out of the count;
-    /// notes everybody's CPU time there.
+    /// Takes counted threads that sleep, as they did at the last look, and mostly slept since, out of the count. `before` is
+    /// who slept then, and the CPU time it had used; it becomes who sleeps now.
     pub fn count_out_sleepers(&self, before: &mut HashMap<u32, u64>, elapsed: Duration) {
         let mut now = HashMap::new();
         for (id, thread_id) in self.counted() {
+            // On a busy machine a thread may get little CPU and yet never sleep, or sleep for a moment at one look.
+            if system::thread_is_runnable(thread_id) == Some(true) {
+                continue;
+            }
             let used = system::thread_cpu_time(thread_id).unwrap_or(0);
             let slept = |then: u64| Duration::from_nanos(used.saturating_sub(then)) * 2 < elapsed;
-            // On a busy machine a thread may get little CPU and yet never sleep.
-            let asleep = || system::thread_is_runnable(thread_id) != Some(true);
             match before.get(&thread_id) {
-                Some(&then) if slept(then) && asleep() => {
+                Some(&then) if slept(then) => {
                     let is_same = |thread: &Arc<Thread>| thread.id() == thread_id;
                     self.change(|state, wakes| state.count_out(id, is_same, wakes));
                 }
