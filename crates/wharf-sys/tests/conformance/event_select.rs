@@ -368,15 +368,14 @@ fn send_leaves_write_in_the_record() {
 /// Source: WSAEventSelect, remarks; validated on Windows.
 #[test]
 fn connect_reports_connect_and_write() {
-    if under_wine() {
-        return; // Wine tells of the connect and of room to send apart, or together: by chance
-    }
     let _watch = watch();
     for family in FAMILIES {
         let listener = Listener::new(family);
         let client = Socket::tcp(family);
         let watched = Watched::new(*client, ALL);
-        watched.expect_nothing();
+        not_under_wine("it sometimes sets the event for nothing", || {
+            watched.expect_nothing();
+        });
         assert_eq!(client.connect(&listener.address), Err(WSAEWOULDBLOCK));
         watched.expect_only(FD_CONNECT | FD_WRITE);
         not_under_wine("it sets the event for nothing", || {
