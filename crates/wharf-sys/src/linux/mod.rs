@@ -52,13 +52,27 @@ mod wait;
 mod window;
 
 pub use abi::handle::*;
+pub use abi::inet::*;
 pub use abi::ioapi::{
     CancelIo, CancelIoEx, CreateIoCompletionPort, GetOverlappedResult, GetOverlappedResultEx,
     GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus,
     SetFileCompletionNotificationModes,
 };
+#[doc(hidden)]
+pub use abi::message::send_message_wide32;
+pub use abi::message::{
+    DispatchMessageA, DispatchMessageW, GetMessageA, GetMessageW, KillTimer,
+    MsgWaitForMultipleObjects, MsgWaitForMultipleObjectsEx, PeekMessageA, PeekMessageW,
+    PostMessageA, PostMessageW, PostQuitMessage, PostThreadMessageA, PostThreadMessageW,
+    SendMessageA, SendMessageW, SetTimer, TranslateMessage,
+};
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
 pub use abi::object::*;
+#[doc(hidden)]
+pub use abi::readiness::select_within;
+pub use abi::readiness::{
+    __WSAFDIsSet, WSAAsyncSelect, WSAEnumNetworkEvents, WSAEventSelect, WSAPoll, select,
+};
 pub use abi::synch::{
     DeleteCriticalSection, EnterCriticalSection, InitializeCriticalSection,
     InitializeCriticalSectionAndSpinCount, InitializeCriticalSectionEx, LeaveCriticalSection,
@@ -72,24 +86,17 @@ pub use abi::thread::{
 };
 pub use abi::user::{
     CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,
-    DispatchMessageA, DispatchMessageW, GetMessageA, GetMessageW, GetWindowLongA,
-    GetWindowLongPtrA, GetWindowLongPtrW, GetWindowLongW, GetWindowThreadProcessId, IsWindow,
-    KillTimer, MessageBoxA, MessageBoxW, MsgWaitForMultipleObjects, MsgWaitForMultipleObjectsEx,
-    PeekMessageA, PeekMessageW, PostMessageA, PostMessageW, PostQuitMessage, PostThreadMessageA,
-    PostThreadMessageW, RegisterClassA, RegisterClassExA, RegisterClassExW, RegisterClassW,
-    SendMessageA, SendMessageW, SetTimer, SetWindowLongA, SetWindowLongPtrA, SetWindowLongPtrW,
-    SetWindowLongW, ShowWindow, TranslateMessage, UnregisterClassA, UnregisterClassW, UpdateWindow,
+    GetWindowLongA, GetWindowLongPtrA, GetWindowLongPtrW, GetWindowLongW, GetWindowThreadProcessId,
+    IsWindow, MessageBoxA, MessageBoxW, RegisterClassA, RegisterClassExA, RegisterClassExW,
+    RegisterClassW, SetWindowLongA, SetWindowLongPtrA, SetWindowLongPtrW, SetWindowLongW,
+    ShowWindow, UnregisterClassA, UnregisterClassW, UpdateWindow,
 };
 #[doc(hidden)]
-pub use abi::user::{register_class_wide32, send_message_wide32, set_window_long_ptr_wide32};
-#[doc(hidden)]
-pub use abi::winsock2::select_within;
+pub use abi::user::{register_class_wide32, set_window_long_ptr_wide32};
 pub use abi::winsock2::{
-    __WSAFDIsSet, WSAAsyncSelect, WSACleanup, WSACloseEvent, WSACreateEvent, WSAEnumNetworkEvents,
-    WSAEventSelect, WSAGetLastError, WSAGetOverlappedResult, WSAIoctl, WSAPoll, WSARecv,
-    WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW, WSAStartup,
-    WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername, getsockname,
-    getsockopt, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ioctlsocket, listen,
-    ntohl, ntohs, recv, select, send, setsockopt, shutdown, socket,
+    WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError, WSAGetOverlappedResult, WSAIoctl,
+    WSARecv, WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW,
+    WSAStartup, WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername,
+    getsockname, getsockopt, ioctlsocket, listen, recv, send, setsockopt, shutdown, socket,
 };
 pub use doctor::{Findings, doctor};

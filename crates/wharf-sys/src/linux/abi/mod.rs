@@ -4,9 +4,12 @@
 //! There are no decisions here, and inward of here there are no raw handles and no DWORDs.
 
 pub mod handle;
+pub mod inet;
 pub mod ioapi;
+pub mod message;
 pub mod mswsock;
 pub mod object;
+pub mod readiness;
 pub mod synch;
 pub mod sysinfo;
 mod text;
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 use windows_sys::Win32::System::Threading::INFINITE;
 
 use super::parker::Deadline;
+use super::status::Status;
 
 /// The moment `milliseconds` from now; `INFINITE`: never.
 fn deadline(milliseconds: u32) -> Deadline {
@@ -35,4 +39,16 @@ unsafe fn store<T>(out: *mut T, value: T) {
         // SAFETY: not null, so valid by the caller's promise; C callers may pass it unaligned.
         unsafe { out.write_unaligned(value) };
     }
+}
+
+/// The structure at a pointer.
+///
+/// # Safety
+/// `pointer` is null or valid for reads.
+unsafe fn read<T: Copy>(pointer: *const T) -> Result<T, Status> {
+    if pointer.is_null() {
+        return Err(Status::ACCESS_VIOLATION);
+    }
+    // SAFETY: not null, so valid by the caller's promise; C callers may pass it unaligned.
+    Ok(unsafe { pointer.read_unaligned() })
 }
