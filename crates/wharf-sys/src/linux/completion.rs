@@ -14,7 +14,7 @@ use super::deferral;
 use super::drive::{Sink, drive};
 use super::object::Event;
 use super::operation::Operation;
-use super::port::{Packet, Port};
+use super::port::Packet;
 use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Patience, Request, Started};
 use super::socket::{Side, Socket};
 use super::status::Status;
@@ -173,54 +173,15 @@ fn start_overlapped(
         result: None,
     };
     if side == Side::Send
-        && let Some(port) = deferring_port(socket, &request)
+        && let Some(port) = deferral::port_for(socket, &request)
     {
-        return push_deferred(socket, port, request);
+        return deferral::push(port, socket, request).map(|()| Started::Pending);
     }
     let claimed = push(socket, side, request)?;
     drive(socket, side, claimed, Some(&mut mine), &mut Sink::new());
     match mine.result {
         Some(result) => result.map(Started::Done),
         None => Ok(Started::Pending),
-    }
-}
-
-/// A socket with more sends than this gains nothing from others' company.
-const DEFERRED_MAX: usize = 16;
-
-/// The port on which the calling worker may defer this send.
-fn deferring_port<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
-    let (port, _) = socket.association()?;
-    let may_wait = request.may_be_deferred()
-        && !socket.is_datagram() // no ring carries it, and it must go to whom the socket is connected now
-        && (port.has_backlog() || !port.deferred.is_empty()) // the last one takes the others along
-        && port.deferred.may_begin()
-        && thread::works_for(port);
-    may_wait.then_some(port)
-}
-
-/// Queues a send that is attempted together with others.
-fn push_deferred(
-    socket: &Arc<Socket>,
-    port: &Arc<Port>,
-    request: Box<Request>,
-) -> Result<Started, Status> {
-    let mut direction = socket.direction(Side::Send).lock();
-    match direction.push(request) {
-        Ok(()) => {
-            let (defer, many) = (direction.defer(), direction.queued() >= DEFERRED_MAX);
-            drop(direction);
-            if defer {
-                deferral::defer(port, socket);
-            } else if many {
-                socket.send_deferred();
-            }
-            Ok(Started::Pending)
-        }
-        Err((request, _)) => {
-            drop(direction);
-            Err(closed_meanwhile(request))
-        }
     }
 }
 
@@ -241,7 +202,7 @@ pub fn push(
 }
 
 /// The socket was closed since its handle was looked up.
-fn closed_meanwhile(request: Box<Request>) -> Status {
+pub fn closed_meanwhile(request: Box<Request>) -> Status {
     request.free();
     Status::NOT_SOCKET
 }

@@ -18,14 +18,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Once, OnceLock};
 
 use super::batch::BATCH_MAX;
+use super::completion::closed_meanwhile;
 use super::drive::Sink;
 use super::handle;
 use super::helper;
 use super::lock::Lock;
 use super::port::Port;
+use super::request::Request;
 use super::socket::{Side, Socket};
 use super::startup;
+use super::status::Status;
 use super::system;
+use super::thread;
 
 /// Sends that waited longer than this were not worth deferring.
 const LATE_NS: u64 = 200_000;
@@ -33,6 +37,8 @@ const LATE_NS: u64 = 200_000;
 const AT_ONCE_NS: u64 = 1_000_000_000;
 /// The helper sends what is older than this. With its short tick that keeps every send below a millisecond.
 const OVERDUE_NS: u64 = 150_000;
+/// A socket with more sends than this gains nothing from others' company.
+const OF_ONE_SOCKET: usize = 16;
 
 /// The sockets of a port whose sends are deferred.
 pub struct Deferred {
@@ -122,12 +128,34 @@ impl Deferred {
     }
 }
 
-/// The socket's send direction has a head that nobody attempts: it is attempted with others, soon.
-pub fn defer(port: &Arc<Port>, socket: &Arc<Socket>) {
-    let count = port.deferred.add(socket);
+/// The port on which the calling worker may defer this send.
+pub fn port_for<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
+    let (port, _) = socket.association()?;
+    let may_wait = request.may_be_deferred()
+        && !socket.is_datagram() // no ring carries it, and it must go to whom the socket is connected now
+        && (port.has_backlog() || !port.deferred.is_empty()) // the last one takes the others along
+        && port.deferred.may_begin()
+        && thread::works_for(port);
+    may_wait.then_some(port)
+}
+
+/// Queues a send that is attempted together with others.
+///
+/// # Errors
+/// The socket is closed.
+pub fn push(port: &Arc<Port>, socket: &Arc<Socket>, request: Box<Request>) -> Result<(), Status> {
+    let (is_new, many) = {
+        let mut direction = socket.direction(Side::Send).lock();
+        if let Err((request, _)) = direction.push(request) {
+            drop(direction);
+            return Err(closed_meanwhile(request));
+        }
+        (direction.defer(), direction.queued() >= OF_ONE_SOCKET)
+    };
+    let count = if is_new { port.deferred.add(socket) } else { 0 };
     // From here on, SeqCst on both sides: a worker that finds the queue empty, and a helper that stops its short ticks,
     // see this socket, or we see what they wrote before they looked.
-    let is_looked_after = count > 1 || {
+    let is_looked_after = count != 1 || {
         send_before_exit();
         helper::hurry()
     };
@@ -135,7 +163,10 @@ pub fn defer(port: &Arc<Port>, socket: &Arc<Socket>) {
         let mut sink = Sink::for_port(port);
         flush(port, &mut sink);
         port.arrive_all(sink.packets());
+    } else if many {
+        socket.send_deferred();
     }
+    Ok(())
 }
 
 /// Attempts everything that is deferred on the port.
@@ -201,11 +232,6 @@ mod tests {
         }
     }
 
-    #[allow(
-        clippy::undocumented_unsafe_blocks,
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "all pointers are to variables of this function, and nothing pends at its end"
-    )]
     fn received_beside_a_child() -> Vec<u8> {
         let peer = TcpListener::bind("127.0.0.1:0").unwrap();
         let SocketAddr::V4(address) = peer.local_addr().unwrap() else {
@@ -224,6 +250,7 @@ mod tests {
         };
         let mut overlapped = OVERLAPPED::default();
         let (mut bytes, mut key, mut which) = (0, 0, null_mut());
+        // SAFETY: all pointers are to variables of this function, and nothing pends at its end; the child only exits.
         unsafe {
             assert_eq!(WSAStartup(0x202, &mut WSADATA::default()), 0);
             let socket = socket(AF_INET.into(), SOCK_STREAM, 0);
