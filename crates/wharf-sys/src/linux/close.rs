@@ -100,8 +100,7 @@ impl Socket {
 
     /// If somebody else holds the socket for a moment longer, the FIN still leaves now.
     fn finish_early(self: &Arc<Self>) {
-        let unread = || system::ioctl_read(self.fd(), libc::FIONREAD).unwrap_or(0) > 0;
-        if Arc::strong_count(self) > 1 && !unread() {
+        if Arc::strong_count(self) > 1 && self.unread() == 0 {
             system::shutdown(self.fd(), libc::SHUT_WR);
         }
     }

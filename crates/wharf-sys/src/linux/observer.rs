@@ -17,7 +17,7 @@ use windows_sys::Win32::Networking::WinSock::{FD_ACCEPT, FD_CLOSE, FD_OOB, FD_RE
 use super::async_select::{Posts, Window};
 use super::network_events::{Look, Messages, Occasion, Record};
 use super::object::Event;
-use super::readiness::{self, Condition};
+use super::readiness::Condition;
 use super::socket::{FLAG_CONNECTED, FLAG_OBSERVED, Phase, Socket};
 use super::status::Status;
 use super::system;
@@ -209,7 +209,7 @@ impl Socket {
         match () {
             () if self.is_datagram() => system::receive_memory(self.fd()),
             () if !self.has(FLAG_CONNECTED) && listens() => system::connections_waiting(self.fd()),
-            () => readiness::unread(self),
+            () => self.unread(),
         }
     }
 

@@ -67,7 +67,7 @@ impl Condition {
             };
         }
         let ended = any(libc::POLLRDHUP | libc::POLLHUP);
-        let data = any(libc::POLLIN) && (!ended || unread(socket) > 0);
+        let data = any(libc::POLLIN) && (!ended || socket.unread() > 0);
         Condition {
             receivable: data && !has_pending_receives(socket),
             sendable: any(libc::POLLOUT),
@@ -105,13 +105,6 @@ impl Condition {
         socket.retry();
         Condition::now(socket)
     }
-}
-
-/// Bytes that can be read.
-pub fn unread(socket: &Socket) -> u32 {
-    system::ioctl_read(socket.fd(), libc::FIONREAD)
-        .unwrap_or(0)
-        .max(0) as u32
 }
 
 fn has_pending_receives(socket: &Socket) -> bool {

@@ -410,15 +410,18 @@ impl Socket {
 
     /// Whether what looks like the end of the stream to a receive is the end of the connection.
     ///
-    /// Linux tells one call of a reset; if that is a send of another thread, a receive finds the end of the stream. After
-    /// a FIN alone the connection is still there, unless this side has closed its direction too.
+    /// Linux tells one call of a reset; if that is another thread's send or urgent receive, a receive finds the end of the
+    /// stream. After a FIN alone the connection is still there, unless this side has closed its direction too.
     pub fn was_reset(&self) -> bool {
         if self.kind != Kind::Stream || self.is_send_shut() {
             return false;
         }
-        // A send notes how it failed before its attempt is over; so one of the two tells, and mostly without a call.
-        let sending = self.send.lock().is_attempting(|_| true);
-        self.broken().is_some() || sending && system::tcp_is_closed(self.fd())
+        // Whoever else may have taken the error notes it before its attempt is over; so one of the two tells, and mostly
+        // without a call.
+        let attempts = |queue: &Queue| queue.lock().is_attempting(|_| true);
+        let attempted =
+            attempts(&self.send) || self.urgent.get().is_some_and(|urgent| attempts(urgent));
+        self.broken().is_some() || attempted && system::tcp_is_closed(self.fd())
     }
 
     // ---- readiness ----
@@ -771,11 +774,16 @@ impl Socket {
         option::keepalive_values(&target, &mut state.options, bytes)
     }
 
+    /// Bytes that can be read.
+    pub fn unread(&self) -> u32 {
+        system::ioctl_read(self.fd(), libc::FIONREAD)
+            .unwrap_or(0)
+            .max(0) as u32
+    }
+
     /// FIONREAD. A program that has seen data here finds it: the next receive is attempted at once.
     pub fn readable_bytes(&self) -> u32 {
-        let bytes = system::ioctl_read(self.fd(), libc::FIONREAD)
-            .unwrap_or(0)
-            .max(0) as u32;
+        let bytes = self.unread();
         if bytes > 0 {
             self.receive.lock().edge(false);
         }
