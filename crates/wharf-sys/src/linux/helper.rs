@@ -269,7 +269,7 @@ fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration)
 fn is_neglected(port: &Port) -> bool {
     port.set.sleepers() == 0
         && !port.nested.load(Acquire)
-        && (thread::live_requests() > 0 || observer::any_observed())
+        && (observer::any_observed() || thread::live_requests() > 0)
 }
 
 fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {
