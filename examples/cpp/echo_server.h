@@ -14,6 +14,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 namespace echo {
 
@@ -93,6 +94,39 @@ template <class Server> int Main(int argc, char **argv, Server &server) {
     std::printf("stopped\n");
     return 0;
 }
+
+// A server whose workers have room for a few clients each: `bool Worker::Take(SOCKET)`. One that is full makes another.
+template <class Worker> class Pool {
+public:
+    bool Open(SOCKET listener) {
+        listener_ = listener;
+        return true;
+    }
+
+    void Serve() {
+        std::vector<Worker *> workers;
+        for (;;) {
+            SOCKET socket = accept(listener_, NULL, NULL);
+            if (socket == INVALID_SOCKET)
+                break; // the listener was closed
+            NoDelay(socket);
+            bool taken = false;
+            for (size_t i = 0; i < workers.size() && !taken; i++)
+                taken = workers[i]->Take(socket);
+            if (!taken) {
+                workers.push_back(new Worker);
+                workers.back()->Take(socket);
+            }
+        }
+        for (Worker *worker : workers)
+            delete worker;
+    }
+
+    void Stop() { closesocket(listener_); }
+
+private:
+    SOCKET listener_ = INVALID_SOCKET;
+};
 
 } // namespace echo
 

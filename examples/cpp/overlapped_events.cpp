@@ -157,39 +157,7 @@ private:
     HANDLE thread_;
 };
 
-class Server {
-public:
-    bool Open(SOCKET listener) {
-        listener_ = listener;
-        return true;
-    }
-
-    void Serve() {
-        std::vector<Worker *> workers;
-        for (;;) {
-            SOCKET socket = accept(listener_, NULL, NULL);
-            if (socket == INVALID_SOCKET)
-                break; // the listener was closed
-            echo::NoDelay(socket);
-            bool taken = false;
-            for (size_t i = 0; i < workers.size() && !taken; i++)
-                taken = workers[i]->Take(socket);
-            if (!taken) {
-                workers.push_back(new Worker);
-                workers.back()->Take(socket);
-            }
-        }
-        for (Worker *worker : workers)
-            delete worker;
-    }
-
-    void Stop() { closesocket(listener_); }
-
-private:
-    SOCKET listener_ = INVALID_SOCKET;
-};
-
-Server server;
+echo::Pool<Worker> server;
 
 } // namespace
 
