@@ -17,7 +17,12 @@ pub fn measure(cells: &[Cell], schedule: &Schedule) -> Result<Results> {
         std::thread::available_parallelism()?.get() >= 2,
         "server and load generator need a CPU each"
     );
-    if !schedule.no_build {
+    if schedule.no_build {
+        ensure!(
+            build::c_server("").is_dir(),
+            "nothing was built here before: leave out --no-build"
+        );
+    } else {
         build::everything(&cells.iter().map(|(server, _)| server).collect::<Vec<_>>())?;
     }
     bench::net::raise_descriptor_limit()?;
