@@ -6,13 +6,14 @@
 //! deferral. It ends, for all sends of the port together, when
 //!
 //! - a worker finds the port's queue empty, or begins any other wait of the library,
-//! - as many wait as go into one batch,
+//! - as many wait as go into one batch, or the oldest has waited for 0.1 ms when another one comes,
 //! - the helper finds that the oldest is late, or
 //! - the process exits.
 //!
 //! Only a worker of the port defers, and only while packets are queued there: then nobody who may run is idle. The send
-//! of the last packet takes the others along at once. A port
-//! on which sends went late (its handlers compute) sends at once for the next second. `WHARF_DEFER=0` switches it off.
+//! of the last packet takes the others along at once. A port on which sends went late sends at once for some milliseconds,
+//! and for longer and longer, up to a second, if they are late again soon after: its handlers compute. `WHARF_DEFER=0`
+//! switches it off.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Once, OnceLock};
@@ -33,10 +34,13 @@ use super::thread;
 
 /// Sends that waited longer than this were not worth deferring.
 const LATE_NS: u64 = 200_000;
-/// How long a port sends at once after that.
-const AT_ONCE_NS: u64 = 1_000_000_000;
+/// How long a port sends at once after that: at first, and at most, if it goes on like that.
+const AT_ONCE_MIN_NS: u64 = 4_000_000;
+const AT_ONCE_MAX_NS: u64 = 1_000_000_000;
 /// The helper sends what is older than this. With its short tick that keeps every send below a millisecond.
 const OVERDUE_NS: u64 = 150_000;
+/// Whoever adds one sends them all if the oldest has waited longer than this: a busy port never finds its queue empty.
+const OLD_NS: u64 = 100_000;
 /// A socket with more sends than this gains nothing from others' company.
 const OF_ONE_SOCKET: usize = 16;
 
@@ -46,6 +50,7 @@ pub struct Deferred {
     count: AtomicUsize,              // of them, so that looking takes no lock
     since_ns: AtomicU64,             // when the oldest came
     at_once_until_ns: AtomicU64,     // no deferring before then
+    at_once_for_ns: AtomicU64,       // how long that was
     begun: AtomicU64,                // how often the first came: a sign that deferring goes on
 }
 
@@ -63,6 +68,7 @@ impl Deferred {
             count: AtomicUsize::new(0),
             since_ns: AtomicU64::new(0),
             at_once_until_ns: AtomicU64::new(0),
+            at_once_for_ns: AtomicU64::new(AT_ONCE_MIN_NS),
             begun: AtomicU64::new(0),
         }
     }
@@ -81,6 +87,12 @@ impl Deferred {
     /// The helper's question: whether the oldest has waited too long.
     pub fn is_overdue(&self) -> bool {
         !self.is_empty() && system::now_ns() > self.since_ns.load(Relaxed) + OVERDUE_NS
+    }
+
+    /// Whether they are sent now that there are so many.
+    fn is_enough(&self, count: usize) -> bool {
+        let is_old = || system::now_ns() > self.since_ns.load(Relaxed) + OLD_NS;
+        count >= BATCH_MAX || (count > 1 && is_old())
     }
 
     /// How often deferring has begun.
@@ -123,8 +135,21 @@ impl Deferred {
         drop(sockets);
         let now = system::now_ns();
         if !into.is_empty() && now > self.since_ns.load(Relaxed) + LATE_NS {
-            self.at_once_until_ns.store(now + AT_ONCE_NS, Relaxed);
+            self.send_at_once(now);
         }
+    }
+
+    /// Deferring did not pay: not before some time from `now`.
+    #[cold]
+    fn send_at_once(&self, now: u64) {
+        let before = self.at_once_for_ns.load(Relaxed);
+        let is_soon = now < self.at_once_until_ns.load(Relaxed) + before;
+        let time = match is_soon {
+            true => (2 * before).min(AT_ONCE_MAX_NS),
+            false => AT_ONCE_MIN_NS,
+        };
+        self.at_once_for_ns.store(time, Relaxed);
+        self.at_once_until_ns.store(now + time, Relaxed);
     }
 }
 
@@ -159,7 +184,7 @@ pub fn push(port: &Arc<Port>, socket: &Arc<Socket>, request: Box<Request>) -> Re
         send_before_exit();
         helper::hurry()
     };
-    if count >= BATCH_MAX || !port.has_backlog() || !is_looked_after {
+    if port.deferred.is_enough(count) || !port.has_backlog() || !is_looked_after {
         let mut sink = Sink::for_port(port);
         flush(port, &mut sink);
         port.arrive_all(sink.packets());
