@@ -77,9 +77,13 @@ fn settle(
                 }
                 _ => (status, transferred),
             };
+            let emptied = !more && request.operation.is_receive() && !request.is_synchronous();
             match mine.filter(|mine| mine.id == request.id) {
                 Some(mine) => finish_own(socket, request, status, transferred, mine, sink),
                 None => finish(socket, request, status, transferred, sink),
+            }
+            if emptied {
+                socket.found_data();
             }
             direction.lock().next(more || !socket.is_watched())
         }

@@ -66,6 +66,7 @@ pub const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at 
 pub const FLAG_CLOSED: u32 = 1 << 7;
 pub const FLAG_NO_LINGER: u32 = 1 << 8;
 pub const FLAG_OBSERVED: u32 = 1 << 9; // somebody is told of its network events: see observer.rs
+const FLAG_FED: u32 = 1 << 10; // an overlapped receive found data at once
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -455,6 +456,14 @@ impl Socket {
         *watch = Some(key);
         self.watched.store(true, Release);
         Ok(())
+    }
+
+    /// An overlapped receive found data and emptied the socket. If that happens again, edges are had beforehand: then a short
+    /// read need not ask for an urgent byte (`is_at_mark`), and the next receive needs no attempt that finds nothing.
+    pub fn found_data(self: &Arc<Self>) {
+        if !self.is_watched() && self.association().is_some() && self.set_flag(FLAG_FED, true) {
+            let _ = self.watch(); // without memory: as before
+        }
     }
 
     /// What its descriptor refers to was replaced: an epoll set that had the old one has the new one.
