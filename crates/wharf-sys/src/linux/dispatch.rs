@@ -77,6 +77,11 @@ impl<T> Wakes<T> {
         }
     }
 
+    /// Nobody after all: the ordinary case.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && !self.poller
+    }
+
     /// Whether the pollers' eventfd is to be written.
     pub fn poller(&self) -> bool {
         self.poller

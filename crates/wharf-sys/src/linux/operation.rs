@@ -534,7 +534,17 @@ impl Buffers {
 
     /// One buffer.
     pub fn one(base: *mut u8, length: usize) -> Buffers {
-        Buffers::new(std::iter::once((base, length)))
+        let mut inline = [EMPTY; INLINE];
+        inline[0] = libc::iovec {
+            iov_base: base.cast(),
+            iov_len: length,
+        };
+        Buffers {
+            inline,
+            more: Vec::new(),
+            first: usize::from(length == 0), // an empty one is used up
+            count: 1,
+        }
     }
 
     /// No buffer.

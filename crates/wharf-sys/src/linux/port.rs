@@ -120,12 +120,31 @@ impl Port {
         deadline: Deadline,
         alertable: bool,
     ) -> Result<Packet, Status> {
+        match self.get_ready(id) {
+            Some(packet) => Ok(packet),
+            None => self.wait_for_packet(id, thread, deadline, alertable),
+        }
+    }
+
+    /// The oldest packet, if one is queued and the thread may run: the whole way of a busy worker.
+    fn get_ready(&self, id: MemberId) -> Option<Packet> {
         // Several threads may count the same turn: it is about every 64th that matters.
         let turn = self.turns.load(Relaxed).wrapping_add(1);
         self.turns.store(turn, Relaxed);
         if turn.is_multiple_of(FAIRNESS) {
+            deferral::flush_in_passing(self); // a harvest takes long enough to make them late
             self.harvest();
         }
+        self.change(|state, _| state.call_in(id))
+    }
+
+    fn wait_for_packet(
+        self: &Arc<Self>,
+        id: MemberId,
+        thread: &Arc<Thread>,
+        deadline: Deadline,
+        alertable: bool,
+    ) -> Result<Packet, Status> {
         let interrupted = || alertable && thread.has_apcs();
         let may_wait = !has_passed(deadline) && !interrupted();
         let ended = match self.call_in(id, may_wait, !alertable) {
@@ -363,14 +382,21 @@ impl Port {
             self.backlog.store(backlog, SeqCst);
         }
         drop(state);
+        if !wakes.is_empty() {
+            self.wake_all(wakes);
+        }
+        if stalled {
+            helper::arm();
+        }
+    }
+
+    #[cold]
+    fn wake_all(&self, wakes: Wakes<Arc<Thread>>) {
         if wakes.poller() {
             self.set.wake();
         }
         for thread in wakes.benched() {
             thread.parker.unpark();
-        }
-        if stalled {
-            helper::arm();
         }
     }
 }

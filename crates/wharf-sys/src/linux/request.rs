@@ -230,8 +230,7 @@ const POOLED_MAX: usize = 256;
 impl Request {
     /// A request of the calling thread.
     pub fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
-        let (issuer, id) = thread::next_request();
-        thread::count_started();
+        let (issuer, id) = thread::start_request();
         let request = Request {
             operation,
             delivery,
@@ -251,7 +250,7 @@ impl Request {
 
     /// Its end.
     pub fn free(mut self: Box<Self>) {
-        thread::count_ended();
+        thread::end_request();
         self.operation = Operation::None;
         self.delivery = Delivery::None;
         self.origin = None;

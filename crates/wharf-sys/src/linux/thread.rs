@@ -159,9 +159,10 @@ pub fn current_id() -> u32 {
     with(|local| local.thread.id())
 }
 
-/// The calling thread's serial number, and an identifier for a request of its own.
-pub fn next_request() -> (u64, u64) {
+/// The calling thread starts a request: its serial number, and an identifier for the request.
+pub fn start_request() -> (u64, u64) {
     with(|local| {
+        count_one(&local.thread.started_requests);
         let mut ids = local.ids.take();
         let id = ids.next().unwrap_or_else(|| {
             const BLOCK: u64 = 1 << 10;
@@ -174,24 +175,19 @@ pub fn next_request() -> (u64, u64) {
     })
 }
 
-/// The calling thread starts a request.
-pub fn count_started() {
-    count(|thread| &thread.started_requests, &RETIRED_STARTED);
-}
-
 /// The calling thread ends a request.
-pub fn count_ended() {
-    count(|thread| &thread.ended_requests, &RETIRED_ENDED);
-}
-
-fn count(of: impl FnOnce(&Thread) -> &AtomicUsize, retired: &AtomicUsize) {
+pub fn end_request() {
     let local = LOCAL.get();
     if local.is_null() {
-        retired.fetch_add(1, Release); // the thread has ended for the library
+        RETIRED_ENDED.fetch_add(1, Release); // the thread has ended for the library
         return;
     }
     // SAFETY: as in `with`.
-    let counter = of(&unsafe { &*local }.thread);
+    count_one(&unsafe { &*local }.thread.ended_requests);
+}
+
+/// Adds to a counter of the calling thread.
+fn count_one(counter: &AtomicUsize) {
     // Written by its own thread only. Release: see `live_requests`.
     counter.store(counter.load(Relaxed).wrapping_add(1), Release);
 }

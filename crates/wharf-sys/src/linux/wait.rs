@@ -83,7 +83,11 @@ impl Waitable {
 
     /// Signals the object and releases whom that satisfies.
     pub fn set(&self) {
-        self.signal().wake();
+        // As in `signal`; mostly nobody waits.
+        self.signalled.store(true, SeqCst);
+        if self.watched.load(SeqCst) {
+            self.release().wake();
+        }
     }
 
     /// As [`set`](Self::set), for callers that hold a lock: the threads sleep on until [`Released::wake`].
@@ -107,7 +111,8 @@ impl Waitable {
     pub fn reset_manual(&self) {
         debug_assert!(matches!(self.kind, Kind::Manual));
         if self.signalled.load(Relaxed) {
-            self.signalled.store(false, SeqCst);
+            // Relaxed: a wait that still sees the signal has looked before the reset.
+            self.signalled.store(false, Relaxed);
         }
     }
 

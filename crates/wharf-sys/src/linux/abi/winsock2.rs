@@ -400,11 +400,13 @@ unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status>
         let buffer = unsafe { buffers.add(index as usize).read_unaligned() };
         (buffer.buf, buffer.len as usize)
     };
-    if (0..count)
-        .map(one)
-        .any(|(base, length)| base.is_null() && length > 0)
-    {
+    let is_wrong = |(base, length): (*mut u8, usize)| base.is_null() && length > 0;
+    if (0..count).map(one).any(is_wrong) {
         return Err(Status::FAULT);
+    }
+    if count == 1 {
+        let (base, length) = one(0);
+        return Ok(Buffers::one(base, length));
     }
     Ok(Buffers::new(
         (0..count as usize).map(|index| one(index as u32)),
