@@ -6,7 +6,7 @@
 //! Source: "I/O Completion Ports", <https://learn.microsoft.com/windows/win32/fileio/i-o-completion-ports>.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ pub struct Packet {
     pub status: Status,
 }
 
-/// Every how many dequeues a thread looks at the sockets first, so that a worker that posts to itself does not
-/// starve them.
+/// Every how many calls a thread looks at the sockets first, so that a worker that posts to itself does not starve
+/// them.
 const FAIRNESS: u64 = 64;
 
 type State = Dispatch<Packet, Arc<Thread>>;
@@ -52,9 +52,12 @@ pub struct Port {
     /// Sends that its workers have put off for a moment.
     pub deferred: Deferred,
     backlog: AtomicBool, // packets are queued, as of the last transition
-    state: Lock<State>,
-    turns: AtomicU64, // calls of `get`, for fairness
+    state: Apart<Lock<State>>,
 }
+
+/// Has cache lines of its own, so that what is often written does not slow the reading of what is not.
+#[repr(align(128))]
+struct Apart<T>(T);
 
 impl Port {
     /// A port on which `limit` threads may run at once; 0: as many as there are CPUs.
@@ -73,8 +76,7 @@ impl Port {
             nested: AtomicBool::new(false),
             deferred: Deferred::new(),
             backlog: AtomicBool::new(false),
-            state: Lock::new(Dispatch::new(limit)),
-            turns: AtomicU64::new(0),
+            state: Apart(Lock::new(Dispatch::new(limit))),
         });
         helper::look_after(&port)?;
         let _ = batch::availability(); // probed here, once, rather than in the middle of a harvest
@@ -128,10 +130,7 @@ impl Port {
 
     /// The oldest packet, if one is queued and the thread may run: the whole way of a busy worker.
     fn get_ready(&self, id: MemberId) -> Option<Packet> {
-        // Several threads may count the same turn: it is about every 64th that matters.
-        let turn = self.turns.load(Relaxed).wrapping_add(1);
-        self.turns.store(turn, Relaxed);
-        if turn.is_multiple_of(FAIRNESS) {
+        if thread::count_turn().is_multiple_of(FAIRNESS) && self.set.has_sockets() {
             deferral::flush_in_passing(self); // a harvest takes long enough to make them late
             self.harvest();
         }
@@ -268,7 +267,7 @@ impl Port {
     /// Sleeps on the bench once.
     fn sit_out(&self, id: MemberId, thread: &Thread, deadline: Deadline, alertable: bool) -> Step {
         thread.parker.park(deadline);
-        match self.state.lock().assignment(id) {
+        match self.state.0.lock().assignment(id) {
             Some(Assignment::Packet(packet)) => Step::Leave(Ended::Packet(packet)),
             Some(Assignment::Abandoned) => Step::Leave(Ended::Abandoned),
             Some(Assignment::Poll) => Step::Wait(Place::Polling),
@@ -289,7 +288,7 @@ impl Port {
 
     /// A thread becomes associated.
     pub fn join(&self, thread: Arc<Thread>) -> MemberId {
-        self.state.lock().join(thread)
+        self.state.0.lock().join(thread)
     }
 
     /// A thread exits or moves to another port.
@@ -304,7 +303,7 @@ impl Port {
 
     /// That sleep is over.
     pub fn raise(&self, id: MemberId) {
-        self.state.lock().raise(id);
+        self.state.0.lock().raise(id);
     }
 
     /// The last handle is closed: waiting threads leave, queued packets are dropped.
@@ -317,7 +316,7 @@ impl Port {
 
     /// How many packets were dequeued so far, if packets and threads wait and only counted threads are in the way.
     pub fn stalled(&self) -> Option<u64> {
-        let state = self.state.lock();
+        let state = self.state.0.lock();
         state.stalled().then(|| state.taken())
     }
 
@@ -344,7 +343,7 @@ impl Port {
     }
 
     fn counted(&self) -> Vec<(MemberId, u32)> {
-        let state = self.state.lock();
+        let state = self.state.0.lock();
         state
             .counted_members()
             .map(|(id, thread)| (id, thread.id()))
@@ -355,12 +354,12 @@ impl Port {
 
     /// How many threads wait.
     pub fn waiting(&self) -> usize {
-        self.state.lock().waiting()
+        self.state.0.lock().waiting()
     }
 
     /// How many packets it holds.
     pub fn packets(&self) -> usize {
-        self.state.lock().packets()
+        self.state.0.lock().packets()
     }
 
     // ---- the shell ----
@@ -368,7 +367,7 @@ impl Port {
     /// One transition: under the lock, then the wakes it asks for.
     fn change<R>(&self, transition: impl FnOnce(&mut State, &mut Wakes<Arc<Thread>>) -> R) -> R {
         let mut wakes = Wakes::new();
-        let mut state = self.state.lock();
+        let mut state = self.state.0.lock();
         let result = transition(&mut state, &mut wakes);
         self.wake(state, wakes);
         result

@@ -7,7 +7,7 @@
 use std::io::Result;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
 use super::slab::{Key, Slab};
@@ -79,8 +79,9 @@ pub fn unregister(key: Key) {
 pub struct Set {
     epoll: OwnedFd,
     eventfd: OwnedFd,
-    sleepers: AtomicUsize, // threads inside `wait`, or about to be
-    harvests: AtomicU64,   // how often events were taken: a sign that the set is looked after
+    sleepers: AtomicUsize,   // threads inside `wait`, or about to be
+    harvests: AtomicU64,     // how often events were taken: a sign that the set is looked after
+    has_sockets: AtomicBool, // or had one
 }
 
 impl Set {
@@ -105,6 +106,7 @@ impl Set {
             eventfd,
             sleepers: AtomicUsize::new(0),
             harvests: AtomicU64::new(0),
+            has_sockets: AtomicBool::new(false),
         })
     }
 
@@ -113,6 +115,7 @@ impl Set {
     /// # Errors
     /// Those of epoll_ctl: no memory, too many watches.
     pub fn add(&self, fd: RawFd, key: Key) -> Result<()> {
+        self.has_sockets.store(true, Relaxed);
         system::epoll_control(
             self.epoll.as_raw_fd(),
             libc::EPOLL_CTL_ADD,
@@ -120,6 +123,11 @@ impl Set {
             INTEREST,
             u64::from(key.number()),
         )
+    }
+
+    /// Whether a socket was ever added.
+    pub fn has_sockets(&self) -> bool {
+        self.has_sockets.load(Relaxed)
     }
 
     /// Removes a socket's descriptor.

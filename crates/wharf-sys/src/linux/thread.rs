@@ -24,6 +24,7 @@ use super::object::Mutex;
 use super::parker::Parker;
 use super::port::Port;
 use super::startup;
+use super::status::Status;
 use super::system;
 use super::wait::{self, Waitable};
 use super::window;
@@ -67,6 +68,8 @@ struct Local {
     thread: Arc<Thread>,
     association: RefCell<Option<(Arc<Port>, MemberId)>>, // the port whose active count this thread is part of
     port_handle: Cell<HANDLE>, // by which it last asked that port for a packet
+    posts_to: Cell<Option<(HANDLE, Weak<Port>)>>, // the port it last posted to
+    turns: Cell<u64>,          // calls for a packet
     ids: Cell<Range<u64>>,     // of its next requests
     issued: Cell<bool>,        // whether it ever left an operation pending
 }
@@ -112,6 +115,8 @@ fn begin(thread: Arc<Thread>) -> *const Local {
         thread,
         association: RefCell::new(None),
         port_handle: Cell::new(std::ptr::null_mut()),
+        posts_to: Cell::new(None),
+        turns: Cell::new(0),
         ids: Cell::new(0..0),
         issued: Cell::new(false),
     });
@@ -230,6 +235,37 @@ pub fn in_own_port<R>(
         let association = local.association.borrow();
         let (port, member) = association.as_ref()?;
         Some(use_port(port, *member, &local.thread))
+    })
+}
+
+/// What `use_port` does with the port of a handle. The thread remembers to which port it posted last, so that threads that
+/// post and threads that take do not write to the same place of the table. `use_port` must run no application code.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn at_port(handle: HANDLE, use_port: impl FnOnce(&Port)) -> Result<(), Status> {
+    with(|local| {
+        let known = local.posts_to.take().filter(|(known, port)| {
+            *known == handle && port.strong_count() > 0 && handle::is_open(handle)
+        });
+        let known = match known {
+            Some(known) => known,
+            None => (handle, Arc::downgrade(&*handle::port(handle)?)),
+        };
+        if let Some(port) = known.1.upgrade() {
+            use_port(&port);
+        } // else it was closed meanwhile, and its packets are gone
+        local.posts_to.set(Some(known));
+        Ok(())
+    })
+}
+
+/// Counts a call for a packet; how many the calling thread has made.
+pub fn count_turn() -> u64 {
+    with(|local| {
+        let turns = local.turns.get().wrapping_add(1);
+        local.turns.set(turns);
+        turns
     })
 }
 

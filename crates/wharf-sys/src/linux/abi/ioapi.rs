@@ -185,7 +185,7 @@ pub unsafe extern "system" fn PostQueuedCompletionStatus(
         bytes: dwnumberofbytestransferred,
         status: Status::SUCCESS,
     };
-    last_error::bool_result(handle::port(completionport).map(|port| port.arrive(packet)))
+    last_error::bool_result(thread::at_port(completionport, |port| port.arrive(packet)))
 }
 
 /// Suppresses packets or signals of a socket's operations. Modes accumulate; unknown bits are ignored.
