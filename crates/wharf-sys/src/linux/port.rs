@@ -35,10 +35,6 @@ pub struct Packet {
     pub status: Status,
 }
 
-/// Every how many calls a thread looks at the sockets first, so that a worker that posts to itself does not starve
-/// them.
-const FAIRNESS: u64 = 64;
-
 type State = Dispatch<Packet, Arc<Thread>>;
 
 /// A completion port.
@@ -130,7 +126,7 @@ impl Port {
 
     /// The oldest packet, if one is queued and the thread may run: the whole way of a busy worker.
     fn get_ready(&self, id: MemberId) -> Option<Packet> {
-        if thread::count_turn().is_multiple_of(FAIRNESS) && self.set.has_sockets() {
+        if thread::is_turn_of_sockets() && self.set.has_sockets() {
             deferral::flush_in_passing(self); // a harvest takes long enough to make them late
             self.harvest();
         }
@@ -249,6 +245,7 @@ impl Port {
         }
         let mut sink = Sink::for_port(self);
         let events = sink.wait(&self.set, time_left(deadline));
+        thread::sockets_had_their_turn();
         let step = if events == 0 && has_passed(deadline) {
             Step::GiveUp
         } else {

@@ -69,7 +69,7 @@ struct Local {
     association: RefCell<Option<(Arc<Port>, MemberId)>>, // the port whose active count this thread is part of
     port_handle: Cell<HANDLE>, // by which it last asked that port for a packet
     posts_to: Cell<Option<(HANDLE, Weak<Port>)>>, // the port it last posted to
-    turns: Cell<u64>,          // calls for a packet
+    turns: Cell<u32>,          // calls for a packet since it last looked at the sockets
     ids: Cell<Range<u64>>,     // of its next requests
     issued: Cell<bool>,        // whether it ever left an operation pending
 }
@@ -238,7 +238,7 @@ pub fn in_own_port<R>(
     })
 }
 
-/// What `use_port` does with the port of a handle. The thread remembers to which port it posted last, so that threads that
+/// Posts: what `use_port` does with the port of a handle. The thread remembers to which port it posted last, so that threads that
 /// post and threads that take do not write to the same place of the table. `use_port` must run no application code.
 ///
 /// # Errors
@@ -255,18 +255,27 @@ pub fn at_port(handle: HANDLE, use_port: impl FnOnce(&Port)) -> Result<(), Statu
         if let Some(port) = known.1.upgrade() {
             use_port(&port);
         } // else it was closed meanwhile, and its packets are gone
+        local.turns.set(local.turns.get().saturating_add(7));
         local.posts_to.set(Some(known));
         Ok(())
     })
 }
 
-/// Counts a call for a packet; how many the calling thread has made.
-pub fn count_turn() -> u64 {
+/// Counts a call for a packet. Whether the calling thread has made so many since it last looked at the sockets that it does so
+/// now. A packet that it posts counts like seven: a worker that posts to itself never finds its queue empty.
+pub fn is_turn_of_sockets() -> bool {
+    const LIMIT: u32 = 256;
     with(|local| {
-        let turns = local.turns.get().wrapping_add(1);
-        local.turns.set(turns);
-        turns
+        let turns = local.turns.get() + 1;
+        let is_turn = turns >= LIMIT;
+        local.turns.set(if is_turn { 0 } else { turns });
+        is_turn
     })
+}
+
+/// The calling thread has looked at the sockets.
+pub fn sockets_had_their_turn() {
+    with(|local| local.turns.set(0));
 }
 
 /// Remembers the handle by which the calling thread has just asked its port for a packet.
