@@ -12,6 +12,7 @@ mod sample;
 mod spec;
 mod table;
 mod targets;
+mod tried;
 
 use std::path::PathBuf;
 

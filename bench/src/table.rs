@@ -6,6 +6,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use crate::print;
 use crate::results::{Results, median};
 use crate::targets::{Bound, Check, Row};
+use crate::tried;
 
 pub fn print(rows: &[Row], results: &Results) {
     print::machine(&results.machine);
@@ -38,6 +39,17 @@ pub fn print(rows: &[Row], results: &Results) {
         }
     }
     println!("\n{table}");
+    for row in rows {
+        if row.checks.iter().any(|check| is_missed(check, results))
+            && let Some(text) = tried::of(row.name)
+        {
+            println!("\n{}: {text}", row.name);
+        }
+    }
+}
+
+fn is_missed(check: &Check, results: &Results) -> bool {
+    evaluate(check, results)[4].starts_with("missed")
 }
 
 /// Figure, target, measured, spread, verdict, samples.
