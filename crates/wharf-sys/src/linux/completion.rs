@@ -193,7 +193,14 @@ pub fn push(
 ) -> Result<Option<Box<Request>>, Status> {
     let mut direction = socket.direction(side).lock();
     match direction.push(request) {
-        Ok(()) => Ok(direction.claim()),
+        Ok(()) => {
+            let head = direction.claim();
+            drop(direction);
+            if head.is_none() {
+                socket.parked(); // it waits for an edge, or for who is at it
+            }
+            Ok(head)
+        }
         Err((request, _)) => {
             drop(direction);
             Err(closed_meanwhile(request))

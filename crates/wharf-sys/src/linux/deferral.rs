@@ -142,6 +142,9 @@ impl Deferred {
     /// Deferring did not pay: not before some time from `now`.
     #[cold]
     fn send_at_once(&self, now: u64) {
+        if now < self.at_once_until_ns.load(Relaxed) {
+            return; // of several workers' sends, the first has told
+        }
         let before = self.at_once_for_ns.load(Relaxed);
         let is_soon = now < self.at_once_until_ns.load(Relaxed) + before;
         let time = match is_soon {

@@ -74,6 +74,11 @@ pub fn default_set() -> Result<&'static Set, Status> {
 /// Whoever arms has made the reason visible before.
 pub fn arm() {
     fence(SeqCst); // pairs with the one in `disarm`: we see `armed` false, or the helper sees our reason
+    arm_after_fence();
+}
+
+/// As [`arm`], by a caller that has made such a fence after its reason.
+pub fn arm_after_fence() {
     if let Some(helper) = helper()
         && !helper.armed.load(Relaxed)
         && !helper.armed.swap(true, SeqCst)

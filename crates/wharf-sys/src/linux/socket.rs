@@ -490,7 +490,7 @@ impl Socket {
         if let Some((port, _)) = self.association()
             && port.set.sleepers() == 0
         {
-            helper::arm();
+            helper::arm_after_fence();
         }
     }
 

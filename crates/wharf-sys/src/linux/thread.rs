@@ -110,7 +110,14 @@ fn with<R>(use_local: impl FnOnce(&Local) -> R) -> R {
 fn begin(thread: Arc<Thread>) -> *const Local {
     let id = system::thread_id();
     thread.id.store(id, Release);
-    THREADS.lock().insert(id, Arc::downgrade(&thread));
+    {
+        let mut threads = THREADS.lock();
+        let same_id = threads.insert(id, Arc::downgrade(&thread));
+        // A thread that called in after its storage was destroyed has no end here; its number is used again.
+        if let Some(leaked) = same_id.and_then(|leaked| leaked.upgrade()) {
+            retire_counts(&leaked);
+        }
+    }
     let local = Box::new(Local {
         thread,
         association: RefCell::new(None),
@@ -144,14 +151,19 @@ fn end(code: u32) {
         {
             let mut threads = THREADS.lock();
             threads.remove(&local.thread.id());
-            RETIRED_STARTED.fetch_add(local.thread.started_requests.load(Relaxed), Relaxed);
-            RETIRED_ENDED.fetch_add(local.thread.ended_requests.load(Relaxed), Relaxed);
+            retire_counts(&local.thread);
         }
         local.thread.finish(code);
     }
     LOCAL.set(std::ptr::null());
     // SAFETY: made by Box::into_raw in `begin`; LOCAL no longer names it.
     drop(unsafe { Box::from_raw(local.cast_mut()) });
+}
+
+/// What a thread counted that is no longer in the table.
+fn retire_counts(thread: &Thread) {
+    RETIRED_STARTED.fetch_add(thread.started_requests.load(Relaxed), Relaxed);
+    RETIRED_ENDED.fetch_add(thread.ended_requests.load(Relaxed), Relaxed);
 }
 
 /// The calling thread.
@@ -244,6 +256,10 @@ pub fn in_own_port<R>(
 /// # Errors
 /// `INVALID_HANDLE`.
 pub fn at_port(handle: HANDLE, use_port: impl FnOnce(&Port)) -> Result<(), Status> {
+    if LOCAL.get().is_null() && EXIT.try_with(|_| ()).is_err() {
+        use_port(&*handle::port(handle)?); // the thread is ending: nothing is remembered any more
+        return Ok(());
+    }
     with(|local| {
         let known = local.posts_to.take().filter(|(known, port)| {
             *known == handle && port.strong_count() > 0 && handle::is_open(handle)
@@ -266,7 +282,7 @@ pub fn at_port(handle: HANDLE, use_port: impl FnOnce(&Port)) -> Result<(), Statu
 pub fn is_turn_of_sockets() -> bool {
     const LIMIT: u32 = 256;
     with(|local| {
-        let turns = local.turns.get() + 1;
+        let turns = local.turns.get().saturating_add(1);
         let is_turn = turns >= LIMIT;
         local.turns.set(if is_turn { 0 } else { turns });
         is_turn

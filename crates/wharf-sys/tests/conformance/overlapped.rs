@@ -1190,6 +1190,36 @@ fn low_bit_of_the_event_suppresses_the_packet() {
     assert_quiet(&port);
 }
 
+/// The event of an operation on a port's socket tells although no thread ever asks the port, however the receives before it
+/// ended, and however long nothing was under way.
+/// Source: WSARecv, hEvent; the system finishes operations, not the threads that wait for them.
+#[test]
+fn event_tells_although_nobody_asks_the_port() {
+    let _watch = watch();
+    let (event, never) = (Event::auto(), Event::auto());
+    for served_at_once in [true, false] {
+        let pair = connected_pair(Family::V4);
+        let _port = port_of(*pair.server, KEY);
+        let served = |served_at_once| {
+            let request = Request::new(4).with_event(without_packet(&event));
+            if served_at_once {
+                pair.client.send_all(b"x");
+                pair.server.until_unread(1);
+                assert_eq!(pair.server.receive(&request), done(1));
+            } else {
+                assert_eq!(pair.server.receive(&request), PENDING);
+                pair.client.send_all(b"x");
+            }
+            assert!(event.wait(DEADLINE_MS), "{served_at_once}");
+        };
+        for _ in 0..3 {
+            served(served_at_once);
+        }
+        assert!(!never.wait(100)); // time in which nothing is under way
+        served(false);
+    }
+}
+
 /// hEvent without the low bit on a port's socket: event and packet.
 /// Source: GetQueuedCompletionStatus, hEvent; validated on Windows.
 #[test]
