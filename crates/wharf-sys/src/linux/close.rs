@@ -9,8 +9,8 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::completion;
 use super::operation::Operation;
 use super::socket::{
-    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, Side,
-    Socket,
+    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, Phase,
+    Side, Socket,
 };
 use super::status::Status;
 use super::{cancel, readiness, system, wait};
@@ -69,9 +69,14 @@ impl Socket {
         self.set_flag(FLAG_CLOSED, true);
         self.end_observation();
         self.unwatch();
-        let (accepting_for, linger) = {
+        let (accepting_for, linger, bound_to, listening) = {
             let mut state = self.state();
-            (state.accepting_for.take(), state.options.linger())
+            (
+                state.accepting_for.take(),
+                state.options.linger(),
+                state.bound_to,
+                state.phase == Phase::Listening,
+            )
         };
         readiness::wake_watchers();
         if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
@@ -84,6 +89,7 @@ impl Socket {
             Status::CANCELLED
         };
         cancel::close(self, status);
+        self.release_address(bound_to, listening);
         if let Some((port, _)) = self.association() {
             port.deferred.forget(self);
         }

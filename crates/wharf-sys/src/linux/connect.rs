@@ -135,8 +135,8 @@ impl Socket {
                 &CONNECT_LIMIT,
             );
         }
-        if state.bound_to.is_some_and(|address| address.port() == 0) {
-            state.bound_to = system::local_address(self.fd());
+        if state.bound_to.is_some() {
+            self.allow_time_wait();
         }
         state.phase = Phase::Connecting(address, kind);
         state.connect_outcome = None;

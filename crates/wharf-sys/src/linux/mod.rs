@@ -5,6 +5,8 @@ mod accept;
 mod address;
 mod async_select;
 mod batch;
+mod bind_rules;
+mod binding;
 mod cancel;
 mod close;
 mod completion;

@@ -479,6 +479,7 @@ pub fn accept(listener: &Socket) -> Result<(OwnedFd, Address), Refused> {
                 // The connection was gone before it could be taken: the next one.
                 libc::EINTR | libc::ECONNABORTED | libc::EPROTO => continue,
                 libc::EAGAIN => return Err(Refused::NoneWaiting),
+                libc::EINVAL if listener.is_closed() => return Err(Refused::NoneWaiting),
                 errno @ (libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                     return Err(Refused::Starved(errno));
                 }

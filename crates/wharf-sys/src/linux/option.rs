@@ -26,6 +26,7 @@ use crate::types::{
 };
 
 use super::address::Family;
+use super::bind_rules::Sharing;
 use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
@@ -118,6 +119,24 @@ impl Options {
     /// Whether urgent data arrives in the stream (SO_OOBINLINE).
     pub fn out_of_band_inline(&self) -> bool {
         self.value(Setting::OutOfBandInline) != 0
+    }
+
+    /// How a socket of this kind shares the address it is bound to.
+    pub fn sharing(&self, kind: Kind) -> Sharing {
+        let is_on = |setting| self.value(setting) != 0;
+        let shares_groups = kind == Kind::Datagram && is_on(Setting::ReuseMulticastPort);
+        if is_on(Setting::ExclusiveAddress) {
+            Sharing::Exclusive
+        } else if is_on(Setting::ReuseAddress) || shares_groups {
+            Sharing::Reuse
+        } else {
+            Sharing::Default
+        }
+    }
+
+    /// IPV6_V6ONLY: an IPv6 socket does not serve IPv4.
+    pub fn v6_only(&self) -> bool {
+        self.value(Setting::V6Only) != 0
     }
 
     fn timeout(&self, setting: Setting) -> Option<Duration> {

@@ -15,7 +15,6 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::address::{Address, Family};
 use super::direction::Direction;
 use super::drive::{Sink, drive};
-use super::handle;
 use super::helper;
 use super::lock::Lock;
 use super::network_events::Occasion;
@@ -23,7 +22,6 @@ use super::observer::Observed;
 use super::option::{self, Kind, Options, SetEffect, Target};
 use super::port::Port;
 use super::reactor::{self, Edge};
-use super::readiness;
 use super::request::Request;
 use super::slab::Key;
 use super::startup;
@@ -88,7 +86,7 @@ pub struct State {
     pub phase: Phase,
     /// It has a local address.
     pub bound: bool,
-    /// What `bind` was called with.
+    /// Where `bind` has bound it.
     pub bound_to: Option<Address>,
     /// The other end, also after it is gone.
     pub peer: Option<Address>,
@@ -589,106 +587,6 @@ impl Socket {
     }
 
     // ---- names ----
-
-    /// bind.
-    ///
-    /// # Errors
-    /// Those of bind.
-    pub fn bind(&self, address: Address) -> Result<(), Status> {
-        let mut state = self.state();
-        if state.bound || state.accepting_for.is_some() {
-            return Err(Status::INVALID);
-        }
-        let bound = match system::bind(self.fd(), &address) {
-            Err(error)
-                if error.raw_os_error() == Some(libc::EADDRINUSE) && self.kind == Kind::Stream =>
-            {
-                drop(state);
-                let bound = self.bind_beside_time_wait(&address);
-                state = self.state();
-                bound
-            }
-            bound => bound,
-        };
-        bound.map_err(|error| match error.raw_os_error() {
-            Some(libc::EINVAL | libc::ENODEV) => Status::ADDRESS_NOT_AVAILABLE, // no such IPv6 scope
-            errno => Status::from_call_errno(errno.unwrap_or(0)),
-        })?;
-        self.allow_time_wait();
-        state.bound = true;
-        state.bound_to = Some(address);
-        drop(state);
-        self.observe(Occasion::Change);
-        Ok(())
-    }
-
-    /// Windows binds beside connections in TIME_WAIT. The kernel does so if all of them allow it, but then also lets
-    /// two sockets share an address as long as neither listens; so those are looked for here.
-    fn bind_beside_time_wait(&self, address: &Address) -> std::io::Result<()> {
-        if self.is_taken_here(address) {
-            return Err(std::io::Error::from_raw_os_error(libc::EADDRINUSE));
-        }
-        self.allow_time_wait();
-        system::bind(self.fd(), address)
-    }
-
-    fn allow_time_wait(&self) {
-        if self.kind == Kind::Stream {
-            let _ =
-                system::set_socket_option(self.fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, &1i32);
-        }
-    }
-
-    /// Whether a socket of this process was bound to that address and is not connected.
-    fn is_taken_here(&self, address: &Address) -> bool {
-        let overlap = |other: &Address| {
-            let same = other.socket_addr().ip() == address.socket_addr().ip();
-            other.port() == address.port()
-                && (same || other.is_unspecified() || address.is_unspecified())
-        };
-        handle::sockets().iter().any(|other| {
-            let alike = other.family == self.family
-                && other.kind == self.kind
-                && !std::ptr::eq(&**other, self);
-            alike && other.explicit_name().is_some_and(|name| overlap(&name))
-        })
-    }
-
-    /// The address it was bound to by `bind`, unless it is connected.
-    fn explicit_name(&self) -> Option<Address> {
-        let state = self.state();
-        let bound_to = state.bound_to.filter(|_| state.phase != Phase::Connected)?;
-        if bound_to.port() == 0 {
-            system::local_address(self.fd())
-        } else {
-            Some(bound_to)
-        }
-    }
-
-    /// listen.
-    ///
-    /// # Errors
-    /// Those of listen.
-    pub fn listen(&self, backlog: i32) -> Result<(), Status> {
-        if self.is_datagram() {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
-        self.resolve_connect();
-        let mut state = self.state();
-        match state.phase {
-            Phase::Connected => return Err(Status::IS_CONNECTED),
-            Phase::Connecting(..) => return Err(Status::INVALID),
-            Phase::Open if !state.bound => return Err(Status::INVALID),
-            Phase::Open | Phase::Listening => {}
-        }
-        // SOMAXCONN_HINT(n) is -n. The kernel clamps what is too large.
-        let backlog = backlog.checked_abs().unwrap_or(i32::MAX).max(1);
-        system::listen(self.fd(), backlog).map_err(call_status)?;
-        state.phase = Phase::Listening;
-        drop(state);
-        readiness::wake_watchers();
-        Ok(())
-    }
 
     /// getsockname.
     ///

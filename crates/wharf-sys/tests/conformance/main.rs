@@ -12,6 +12,7 @@ mod window;
 
 mod accept;
 mod async_select;
+mod binding;
 mod cancel;
 mod close;
 mod concurrency;
