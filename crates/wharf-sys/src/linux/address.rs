@@ -198,6 +198,16 @@ impl Address {
         }
     }
 
+    /// In the room that structures of the kernel have for any address.
+    pub fn to_storage(self) -> libc::sockaddr_storage {
+        // SAFETY: all zeroes is an address of no family.
+        let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        let start = (&raw mut storage).cast::<u8>();
+        // SAFETY: both are valid for the length of an address, and they do not overlap.
+        unsafe { start.copy_from_nonoverlapping(self.as_ptr().cast(), self.len()) };
+        storage
+    }
+
     /// The length in bytes, on both systems.
     #[allow(clippy::len_without_is_empty)] // an address is never empty
     pub fn len(&self) -> usize {

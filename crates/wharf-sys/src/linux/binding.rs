@@ -58,7 +58,12 @@ impl Socket {
         if state.bound || state.accepting_for.is_some() {
             return Err(Status::INVALID);
         }
-        let bound_to = self.bind_port(&state, address)?;
+        let bound_to = match self.kind() {
+            Kind::Raw(_) => system::bind(self.fd(), &address)
+                .map(|()| address)
+                .map_err(bind_status)?,
+            Kind::Stream | Kind::Datagram => self.bind_port(&state, address)?,
+        };
         state.bound = true;
         state.bound_to = Some(bound_to);
         drop(state);
@@ -205,7 +210,11 @@ impl Socket {
         let Some(address) = bound_to else {
             return; // it was accepted, or never bound
         };
-        let stream = self.kind() == Kind::Stream;
+        let stream = match self.kind() {
+            Kind::Stream => true,
+            Kind::Datagram => false,
+            Kind::Raw(_) => return, // there are no ports
+        };
         let key = (stream, address.port());
         let mut bound = BOUND.lock();
         if let Some(holders) = bound.get_mut(&key) {

@@ -3,17 +3,21 @@
 //! Windows reads back exactly what was set, and accepts options Linux has no idea of. So each socket keeps a
 //! record of everything its program set ([`Options`]), answers from it, and tells the kernel only what the
 //! kernel must act on. What an option is called, how its value travels and when it is refused are rows of
-//! `option/table.rs`, whose shapes `option/form.rs` reads and writes; `option/kernel.rs` carries values to a
-//! descriptor; `option/report.rs` holds the options that answer with a structure.
+//! `option/table.rs`, whose shapes `option/form.rs` reads and writes; how the recorded values begin and spread are rows of
+//! `option/settings.rs`, and `option/kernel.rs` carries them to a descriptor; `option/report.rs` holds the options
+//! that answer with a structure, `option/membership.rs` those that join and leave multicast groups, which the
+//! kernel alone remembers.
 //!
 //! Errors are found in Windows' order: the level, the name, the pointer and length, the state, the value.
 //!
-//! Source: "setsockopt", "getsockopt", "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options",
-//! "IPPROTO_IPV6 Socket Options", "SIO_KEEPALIVE_VALS".
+//! Source: "setsockopt", "getsockopt", "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options", "IPPROTO_UDP
+//! socket options", "IPPROTO_IP Socket Options", "IPPROTO_IPV6 Socket Options", "SIO_KEEPALIVE_VALS".
 
 mod form;
 mod kernel;
+mod membership;
 mod report;
+mod settings;
 mod table;
 
 use std::cell::Cell;
@@ -22,24 +26,30 @@ use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::types::{
-    SO_OPENTYPE, SOCK_DGRAM, SOCK_STREAM, SOCKET, SOL_SOCKET, WSAPROTOCOL_INFOW, tcp_keepalive,
+    IPPROTO_TCP, IPPROTO_UDP, SO_OPENTYPE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOCKET, SOL_SOCKET,
+    WSAPROTOCOL_INFOW, tcp_keepalive,
 };
 
 use super::address::Family;
-use super::bind_rules::Sharing;
 use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
 pub use kernel::fresh_socket_defaults;
-use table::{Row, Rule, SETTINGS, Setting, What};
+use membership::Membership;
+use settings::{SETTINGS, Setting};
+use table::{Row, Rule, What};
 
-/// The two kinds of sockets there are here.
+use super::bind_rules::Sharing;
+
+/// The kinds of sockets there are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A stream of bytes: TCP.
     Stream,
     /// Messages: UDP.
     Datagram,
+    /// Packets of IP, of the protocol with this number.
+    Raw(u8),
 }
 
 impl Kind {
@@ -48,6 +58,16 @@ impl Kind {
         match self {
             Kind::Stream => SOCK_STREAM,
             Kind::Datagram => SOCK_DGRAM,
+            Kind::Raw(_) => SOCK_RAW,
+        }
+    }
+
+    /// The protocol's number, the same on both systems.
+    pub const fn protocol(self) -> i32 {
+        match self {
+            Kind::Stream => IPPROTO_TCP,
+            Kind::Datagram => IPPROTO_UDP,
+            Kind::Raw(protocol) => protocol as i32,
         }
     }
 }
@@ -58,10 +78,8 @@ pub struct Target {
     pub fd: RawFd,
     /// Its address family.
     pub family: Family,
-    /// Stream or datagram.
+    /// Stream, datagram or raw.
     pub kind: Kind,
-    /// IPPROTO_TCP or IPPROTO_UDP.
-    pub protocol: i32,
     /// Has an address: some options come too late then.
     pub bound: bool,
     /// Listens: likewise.
@@ -139,6 +157,10 @@ impl Options {
         self.value(Setting::V6Only) != 0
     }
 
+    fn is_dual(&self, target: &Target) -> bool {
+        target.family == Family::V6 && !self.v6_only()
+    }
+
     fn timeout(&self, setting: Setting) -> Option<Duration> {
         let milliseconds = self.value(setting);
         (milliseconds != 0).then(|| Duration::from_millis(u64::from(milliseconds)))
@@ -196,7 +218,7 @@ pub fn set(
     value: Option<&[u8]>,
     len: i32,
 ) -> Result<SetEffect, Status> {
-    let row = table::find(level, name, target.kind)?;
+    let row = table::find(level, name, target, options.is_dual(target))?;
     match row.what {
         What::Recorded(setting) => set_recorded(
             target,
@@ -205,6 +227,13 @@ pub fn set(
             setting,
             row.form.read(level, value, len)?,
         ),
+        What::Hops(setting) => match row.form.read(level, value, len)? {
+            u32::MAX => {
+                let default = setting.record().default;
+                set_recorded(target, options, row, setting, default)
+            }
+            hops => set_recorded(target, options, row, setting, hops),
+        },
         What::DontLinger => {
             let [_, seconds] = linger_fields(options.value(Setting::Linger));
             let lingers = row.form.read(level, value, len)? == 0;
@@ -217,6 +246,16 @@ pub fn set(
             kernel::set_int(target.fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG, size as i32)?;
             Ok(SetEffect::None)
         }
+        What::IpOptions => {
+            let bytes = value.ok_or(Status::FAULT)?;
+            kernel::set_ip_options(target.fd, options_of(bytes, len)?)?;
+            Ok(SetEffect::None)
+        }
+        What::Membership(shape, change) => {
+            let bytes = value.ok_or(Status::FAULT)?;
+            Membership::parse(shape, bytes)?.apply(change, target.fd)?;
+            Ok(SetEffect::None)
+        }
         What::OpenType => {
             set_open_type(value, len)?;
             Ok(SetEffect::None)
@@ -224,11 +263,13 @@ pub fn set(
         What::UpdateAcceptContext => Ok(SetEffect::UpdateAcceptContext(read_socket(value)?)),
         What::UpdateConnectContext => Ok(SetEffect::UpdateConnectContext),
         What::Refused => Err(Status::INVALID),
-        What::SocketType if target.kind == Kind::Datagram => Err(Status::INVALID),
+        What::SocketType if target.kind != Kind::Stream => Err(Status::INVALID),
         What::SocketType
         | What::Listening
         | What::MessageMax
         | What::ConnectTime
+        | What::PathMtu
+        | What::PathMtu6
         | What::Constant(_)
         | What::ProtocolInfoA
         | What::ProtocolInfoW
@@ -247,7 +288,7 @@ pub fn get(
     out: Option<&mut [u8]>,
     len: i32,
 ) -> (Result<(), Status>, i32) {
-    let row = match table::find(level, name, target.kind) {
+    let row = match table::find(level, name, target, options.is_dual(target)) {
         Ok(row) => row,
         Err(status) => return (Err(status), len),
     };
@@ -255,7 +296,7 @@ pub fn get(
         return (Err(Status::FAULT), len);
     };
     let value = match row.what {
-        What::Recorded(setting) => Ok(options.value(setting)),
+        What::Recorded(setting) | What::Hops(setting) => Ok(options.value(setting)),
         What::DontLinger => Ok(u32::from(options.linger().is_none())),
         What::Error => Ok(target.connect_error),
         What::SocketType => Ok(target.kind.windows() as u32),
@@ -266,12 +307,22 @@ pub fn get(
         What::SegmentMax => {
             kernel::get_int(target.fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG).map(|size| size as u32)
         }
+        What::PathMtu => path_mtu(target, libc::IPPROTO_IP, libc::IP_MTU),
+        What::PathMtu6 => path_mtu(target, libc::IPPROTO_IPV6, libc::IPV6_MTU),
+        What::IpOptions => {
+            return match kernel::get_ip_options(target.fd, out) {
+                Ok(length) => (Ok(()), length as i32),
+                Err(status) => (Err(status), len),
+            };
+        }
         What::OpenType => return get_open_type(Some(out), len),
         What::ProtocolInfoA => return report::protocol_info_a(target, out, len),
         What::ProtocolInfoW => return report::protocol_info_w(target, out, len),
         What::Addresses => return (report::addresses(target, out), len),
         What::Refused => Err(Status::INVALID),
-        What::UpdateAcceptContext | What::UpdateConnectContext => Err(Status::NO_PROTOCOL_OPTION),
+        What::UpdateAcceptContext | What::UpdateConnectContext | What::Membership(..) => {
+            Err(Status::NO_PROTOCOL_OPTION)
+        }
     };
     match value {
         Ok(value) => row.form.write(value, out, len),
@@ -292,7 +343,7 @@ pub fn keepalive_values(
     let bytes = bytes
         .get(..size_of::<tcp_keepalive>())
         .ok_or(Status::FAULT)?;
-    if target.kind == Kind::Datagram {
+    if target.kind != Kind::Stream {
         return Err(Status::NO_PROTOCOL_OPTION);
     }
     let field = |offset: usize| low_word(&bytes[offset..]);
@@ -357,6 +408,24 @@ fn read_socket(value: Option<&[u8]>) -> Result<SOCKET, Status> {
         .and_then(|bytes| bytes.first_chunk())
         .ok_or(Status::FAULT)?;
     Ok(SOCKET::from_ne_bytes(*bytes))
+}
+
+/// What IP_OPTIONS is set to: as many bytes as the header has room for, or none.
+fn options_of(bytes: &[u8], len: i32) -> Result<&[u8], Status> {
+    const MAX: usize = 40;
+    let len = usize::try_from(len).map_err(|_| Status::NO_BUFFERS)?;
+    bytes
+        .get(..len)
+        .filter(|options| options.len() <= MAX)
+        .ok_or(Status::INVALID)
+}
+
+/// The largest packet that goes to the peer in one piece.
+fn path_mtu(target: &Target, level: i32, name: i32) -> Result<u32, Status> {
+    match kernel::get_int(target.fd, level, name) {
+        Ok(mtu) => Ok(mtu as u32),
+        Err(_) => Err(Status::NOT_CONNECTED),
+    }
 }
 
 /// l_onoff and l_linger, as a LINGER holds them.

@@ -179,7 +179,7 @@ pub fn resolve_arguments(family: i32, kind: i32, protocol: i32) -> Result<(Famil
     let kind = match (kind, protocol) {
         (0 | SOCK_STREAM, IPPROTO_TCP) | (SOCK_STREAM | 0, 0) => Kind::Stream,
         (0 | SOCK_DGRAM, IPPROTO_UDP) | (SOCK_DGRAM, 0) => Kind::Datagram,
-        (SOCK_RAW, 1..=255) => return Err(Status::ACCESS), // see docs/differences.md
+        (SOCK_RAW, 1..=255) => Kind::Raw(protocol as u8),
         _ => return Err(Status::PROTOCOL_UNSUPPORTED),
     };
     Ok((resolved, kind))
@@ -189,14 +189,15 @@ impl Socket {
     /// A fresh socket.
     ///
     /// # Errors
-    /// `TOO_MANY_SOCKETS`, `NO_BUFFERS`.
+    /// `TOO_MANY_SOCKETS`, `NO_BUFFERS`; `ACCESS_DENIED` for a raw one without the right to it.
     pub fn new(family: Family, kind: Kind, overlapped: bool) -> Result<Arc<Socket>, Status> {
         let type_of = match kind {
             Kind::Stream => libc::SOCK_STREAM,
             Kind::Datagram => libc::SOCK_DGRAM,
+            Kind::Raw(_) => libc::SOCK_RAW,
         };
-        let fd = system::socket(family.linux(), type_of, 0).map_err(call_status)?;
-        option::fresh_socket_defaults(fd.as_raw_fd(), family)?;
+        let fd = system::socket(family.linux(), type_of, kind.protocol()).map_err(call_status)?;
+        option::fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
         let state = State {
             phase: Phase::Open,
             bound: false,
@@ -297,9 +298,9 @@ impl Socket {
         self.state.lock()
     }
 
-    /// UDP.
+    /// UDP, or packets of IP: messages, not a stream.
     pub fn is_datagram(&self) -> bool {
-        self.kind == Kind::Datagram
+        self.kind != Kind::Stream
     }
 
     /// Made with WSA_FLAG_OVERLAPPED.
@@ -307,7 +308,7 @@ impl Socket {
         self.overlapped
     }
 
-    /// Stream or datagram.
+    /// Stream, datagram or raw.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -626,11 +627,6 @@ impl Socket {
             fd: self.fd(),
             family: self.family,
             kind: self.kind,
-            protocol: if self.is_datagram() {
-                IPPROTO_UDP
-            } else {
-                IPPROTO_TCP
-            },
             bound: state.bound,
             listening: state.phase == Phase::Listening,
             connected_since: state.connected_since,

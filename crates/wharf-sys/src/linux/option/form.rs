@@ -17,8 +17,12 @@ pub enum Form {
     Flag,
     /// One byte, whatever the room: the rest of a BOOL is neither read nor written.
     Byte,
+    /// A BOOL of any length but none: with less room than four bytes, a get writes one.
+    SmallFlag,
+    /// A number that fits a byte, of any length but none: likewise.
+    Small,
     /// A BOOL of four bytes at least.
-    Switch,
+    Switch(ShortGet),
     /// Four bytes at least, as they are.
     Word(ShortGet),
 }
@@ -45,14 +49,16 @@ impl Form {
         match self {
             Form::Byte if len < 0 => return Err(Status::NO_BUFFERS),
             _ if len < 0 && level != SOL_SOCKET => return Err(Status::NO_BUFFERS),
-            Form::Byte if len == 0 => return Err(Status::FAULT),
-            Form::Switch | Form::Word(_) if (0..WORD).contains(&len) => return Err(Status::FAULT),
+            Form::Byte | Form::Small | Form::SmallFlag if len == 0 => return Err(Status::FAULT),
+            Form::Switch(_) | Form::Word(_) if (0..WORD).contains(&len) => {
+                return Err(Status::FAULT);
+            }
             _ => {}
         }
         Ok(match self {
-            Form::Flag | Form::Switch => u32::from(low_word(bytes) != 0),
+            Form::Flag | Form::SmallFlag | Form::Switch(_) => u32::from(low_word(bytes) != 0),
             Form::Byte => u32::from(bytes.first().is_some_and(|byte| *byte != 0)),
-            Form::Word(_) => low_word(bytes),
+            Form::Small | Form::Word(_) => low_word(bytes),
         })
     }
 
@@ -62,18 +68,21 @@ impl Form {
         match self {
             _ if len <= 0 => (Err(Status::FAULT), len),
             Form::Byte => (copy(&bytes[..1], out), 1),
+            Form::Small | Form::SmallFlag if len < WORD => (copy(&bytes[..1], out), 1),
             Form::Flag if len < WORD => (copy(&bytes[..len as usize], out), 1),
-            Form::Switch | Form::Word(_) if len < WORD => self.refuse(out, len),
-            Form::Flag | Form::Switch | Form::Word(_) => (copy(&bytes, out), WORD),
+            Form::Switch(short) | Form::Word(short) if len < WORD => short.refuse(out, len),
+            _ => (copy(&bytes, out), WORD),
         }
     }
+}
 
+impl ShortGet {
     /// There is too little room.
     fn refuse(self, out: &mut [u8], len: i32) -> (Result<(), Status>, i32) {
         match self {
-            Form::Word(ShortGet::Zeroed) => out.fill(0),
-            Form::Word(ShortGet::LengthZero) => return (Err(Status::FAULT), 0),
-            Form::Flag | Form::Byte | Form::Switch | Form::Word(ShortGet::Untouched) => {}
+            ShortGet::Untouched => {}
+            ShortGet::Zeroed => out.fill(0),
+            ShortGet::LengthZero => return (Err(Status::FAULT), 0),
         }
         (Err(Status::FAULT), len)
     }
@@ -100,10 +109,12 @@ mod tests {
 
     use super::*;
 
-    const FORMS: [Form; 6] = [
+    const FORMS: [Form; 8] = [
         Form::Flag,
         Form::Byte,
-        Form::Switch,
+        Form::Small,
+        Form::SmallFlag,
+        Form::Switch(ShortGet::Untouched),
         Form::Word(ShortGet::Untouched),
         Form::Word(ShortGet::Zeroed),
         Form::Word(ShortGet::LengthZero),
@@ -135,10 +146,18 @@ mod tests {
             [fault, Ok(1), Ok(1), Ok(1), Ok(1)]
         );
         assert_eq!(
-            [0, 1, 2, 4, 8].map(|len| read(Form::Switch, 5, len)),
+            [0, 1, 2, 4, 8].map(|len| read(Form::Small, 0x105, len)),
+            [fault, Ok(5), Ok(0x105), Ok(0x105), Ok(0x105)]
+        );
+        assert_eq!(
+            [0, 1, 2, 4, 8].map(|len| read(Form::SmallFlag, 5, len)),
+            [fault, Ok(1), Ok(1), Ok(1), Ok(1)]
+        );
+        assert_eq!(
+            [0, 1, 2, 4, 8].map(|len| read(Form::Switch(ShortGet::Untouched), 5, len)),
             [fault, fault, fault, Ok(1), Ok(1)]
         );
-        for form in &FORMS[3..] {
+        for form in &FORMS[5..] {
             assert_eq!(
                 [0, 1, 2, 4, 8, -1].map(|len| read(*form, 5, len)),
                 [fault, fault, fault, Ok(5), Ok(5), Ok(5)]
@@ -179,6 +198,10 @@ mod tests {
         assert_eq!(get_one(Form::Flag, 4), (Ok(()), 1, 4));
         for len in [1, 2, 4, 8] {
             assert_eq!(get_one(Form::Byte, len), (Ok(()), 0xdead_be01, 1));
+        }
+        for form in [Form::Small, Form::SmallFlag] {
+            assert_eq!(get_one(form, 1), (Ok(()), 0xdead_be01, 1));
+            assert_eq!(get_one(form, 2), (Ok(()), 0xdead_be01, 1));
         }
         for form in &FORMS[2..] {
             assert_eq!(get_one(*form, 4), (Ok(()), 1, 4));

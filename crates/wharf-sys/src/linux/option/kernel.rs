@@ -5,12 +5,21 @@
 //! time ([`Options::apply_over`] brings the new one to where the old one was).
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
+
+use windows_sys::Win32::Networking::WinSock::{
+    IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE, PMTUD_STATE,
+};
 
 use super::super::address::Family;
 use super::super::status::Status;
-use super::Options;
-use super::table::{Kernel, SETTINGS, Setting};
+use super::super::system;
+use super::membership::Interface;
+use super::settings::{HOPS, Kernel, SETTINGS, Setting};
+use super::{Kind, Options};
+
+use Family::{V4, V6};
 
 /// The largest times and count that Linux takes for keep-alive.
 const KEEP_SECONDS_MAX: u32 = 32767;
@@ -18,13 +27,33 @@ const KEEP_COUNT_MAX: u32 = 127;
 
 /// Makes a descriptor just created behave like Windows' where Linux differs from the start.
 ///
-/// IPv6 sockets serve IPv6 only.
-pub fn fresh_socket_defaults(fd: RawFd, family: Family) -> Result<(), Status> {
-    match family {
-        Family::V4 => Ok(()),
-        Family::V6 => set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1),
+/// IPv6 sockets serve IPv6 only. Datagrams travel as far as Windows', and those for a group come only to sockets
+/// that joined it. (How far the packets of a connection travel no program sees.)
+pub fn fresh_socket_defaults(fd: RawFd, family: Family, kind: Kind) -> Result<(), Status> {
+    const IPV6_MULTICAST_ALL: i32 = 29; // <linux/in6.h>
+    if family == Family::V6 && !matches!(kind, Kind::Raw(_)) {
+        set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
     }
+    if kind == Kind::Stream {
+        return Ok(());
+    }
+    let hops = HOPS as i32;
+    match family {
+        Family::V4 => set_int(fd, libc::IPPROTO_IP, libc::IP_TTL, hops)?,
+        Family::V6 => {
+            set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, hops)?;
+            let _ = set_int(fd, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0); // of Linux 4.20
+        }
+    }
+    if let (Family::V4, Kind::Raw(IPPROTO_RAW)) = (family, kind) {
+        set_int(fd, libc::IPPROTO_IP, libc::IP_HDRINCL, 0)?; // which this protocol begins with on Linux
+    }
+    let _ = set_int(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0); // not of a raw IPv6 socket
+    Ok(())
 }
+
+/// The number of the protocol whose header the program always writes.
+const IPPROTO_RAW: u8 = 255;
 
 impl Options {
     /// Tells a connected descriptor, on which `current` is in effect, what differs here.
@@ -52,6 +81,14 @@ impl Options {
             }
             Kernel::V6Only if family == Family::V4 => Ok(()), // Windows keeps the value there, without effect
             Kernel::V6Only => set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, value as i32),
+            Kernel::DontFragment(V4) if value != 0 => set_discovery(fd, libc::IP_PMTUDISC_DO),
+            Kernel::DontFragment(V4) => set_discovery(fd, libc::IP_PMTUDISC_DONT),
+            Kernel::DontFragment(V6) => {
+                set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, value as i32)
+            }
+            Kernel::Fragmentation(family) => carry_discovery(fd, family, value),
+            Kernel::InterfaceIndex(level, name) => set_int(fd, level, name, value.to_be() as i32),
+            Kernel::MulticastInterface => carry_multicast_interface(fd, value),
         }
     }
 
@@ -75,6 +112,66 @@ impl Options {
             tell(libc::TCP_KEEPCNT, Setting::KeepCount, KEEP_COUNT_MAX)?;
         }
         set_int(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, i32::from(on))
+    }
+}
+
+/// IP_MTU_DISCOVER and IPV6_MTU_DISCOVER; Linux numbers the choices differently.
+fn carry_discovery(fd: RawFd, family: Family, value: u32) -> Result<(), Status> {
+    let linux = match value as PMTUD_STATE {
+        IP_PMTUDISC_DO => libc::IP_PMTUDISC_DO,
+        IP_PMTUDISC_DONT => libc::IP_PMTUDISC_DONT,
+        IP_PMTUDISC_PROBE => libc::IP_PMTUDISC_PROBE,
+        _ => libc::IP_PMTUDISC_WANT, // what Linux begins with
+    };
+    match family {
+        V4 => set_discovery(fd, linux),
+        V6 => set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, linux),
+    }
+}
+
+fn set_discovery(fd: RawFd, value: i32) -> Result<(), Status> {
+    set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)
+}
+
+/// IP_MULTICAST_IF, whose value is an address in network order.
+fn carry_multicast_interface(fd: RawFd, value: u32) -> Result<(), Status> {
+    let interface = Interface::from_ipv4(Ipv4Addr::from(value.to_ne_bytes()));
+    let (imr_address, imr_ifindex) = interface.address_and_index();
+    let request = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr { s_addr: 0 },
+        imr_address,
+        imr_ifindex,
+    };
+    let set = system::set_socket_option(fd, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &request);
+    set.map_err(status_of)
+}
+
+/// Sets the IPv4 options of packets that are sent.
+pub fn set_ip_options(fd: RawFd, options: &[u8]) -> Result<(), Status> {
+    // SAFETY: `options` is valid for reads of its length.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::IPPROTO_IP,
+            libc::IP_OPTIONS,
+            options.as_ptr().cast(),
+            options.len() as u32,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(failure()) }
+}
+
+/// Reads the IPv4 options; their length.
+pub fn get_ip_options(fd: RawFd, out: &mut [u8]) -> Result<usize, Status> {
+    let mut len = out.len() as u32;
+    let value = out.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `len` bytes, which `out` has.
+    let result =
+        unsafe { libc::getsockopt(fd, libc::IPPROTO_IP, libc::IP_OPTIONS, value, &raw mut len) };
+    if result == 0 {
+        Ok(len as usize)
+    } else {
+        Err(failure())
     }
 }
 
@@ -112,7 +209,14 @@ pub fn get_int(fd: RawFd, level: i32, name: i32) -> Result<i32, Status> {
 }
 
 fn failure() -> Status {
-    Status::from_call_errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    status_of(io::Error::last_os_error())
+}
+
+fn status_of(error: io::Error) -> Status {
+    match error.raw_os_error() {
+        Some(libc::ENODEV) => Status::ADDRESS_NOT_AVAILABLE, // no such interface
+        errno => Status::from_call_errno(errno.unwrap_or(0)),
+    }
 }
 
 fn saturated(value: u32) -> i32 {

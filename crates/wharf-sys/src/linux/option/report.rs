@@ -145,10 +145,16 @@ fn protocol(family: Family, kind: Kind) -> Protocol {
         (Family::V4, Kind::Datagram) => ("MSAFD Tcpip [UDP/IP]", 1002),
         (Family::V6, Kind::Stream) => ("MSAFD Tcpip [TCP/IPv6]", 1004),
         (Family::V6, Kind::Datagram) => ("MSAFD Tcpip [UDP/IPv6]", 1005),
+        (Family::V4, Kind::Raw(_)) => ("MSAFD Tcpip [RAW/IP]", 1003),
+        (Family::V6, Kind::Raw(_)) => ("MSAFD Tcpip [RAW/IPv6]", 1006),
     };
-    let (service_flags, number, message_max) = match kind {
-        Kind::Stream => (TCP_FLAGS, IPPROTO_TCP, 0),
-        Kind::Datagram => (UDP_FLAGS, IPPROTO_UDP, UDP_MESSAGE_MAX),
+    let (service_flags, message_max) = match kind {
+        Kind::Stream => (TCP_FLAGS, 0),
+        Kind::Datagram | Kind::Raw(_) => (UDP_FLAGS, UDP_MESSAGE_MAX),
+    };
+    let number = match kind {
+        Kind::Stream | Kind::Datagram => kind.protocol(),
+        Kind::Raw(_) => 0, // this entry serves them all
     };
     Protocol {
         name,
@@ -198,7 +204,7 @@ pub fn addresses(target: &Target, out: &mut [u8]) -> Result<(), Status> {
     put(
         head,
         offset_of!(CSADDR_INFO, iProtocol),
-        &target.protocol.to_ne_bytes(),
+        &target.kind.protocol().to_ne_bytes(),
     );
     Ok(())
 }
@@ -243,11 +249,6 @@ mod tests {
             fd,
             family,
             kind,
-            protocol: if kind == Kind::Stream {
-                IPPROTO_TCP
-            } else {
-                IPPROTO_UDP
-            },
             bound,
             listening: false,
             connected_since: None,
@@ -276,7 +277,7 @@ mod tests {
                 assert_eq!(word(&wide, family_at), u32::from(family.windows()));
                 assert_eq!(
                     word(&wide, offset_of!(WSAPROTOCOL_INFOW, iProtocol)),
-                    target.protocol as u32
+                    target.kind.protocol() as u32
                 );
                 assert_eq!(
                     wide[20..24],

@@ -4,6 +4,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use windows_sys::Win32::Networking::WinSock::*;
 
+use super::super::address::Family::{V4, V6};
 use super::*;
 
 /// A kernel socket with its record.
@@ -15,21 +16,21 @@ struct Fixture {
 
 impl Fixture {
     fn new(family: Family, kind: Kind) -> Fixture {
-        let (linux_kind, protocol) = match kind {
-            Kind::Stream => (libc::SOCK_STREAM, IPPROTO_TCP),
-            Kind::Datagram => (libc::SOCK_DGRAM, IPPROTO_UDP),
+        let linux_kind = match kind {
+            Kind::Stream => libc::SOCK_STREAM,
+            Kind::Datagram => libc::SOCK_DGRAM,
+            Kind::Raw(_) => panic!("needs a right that tests may not have"),
         };
         // SAFETY: no pointers are passed.
         let fd = unsafe { libc::socket(family.linux(), linux_kind | libc::SOCK_CLOEXEC, 0) };
         assert!(fd >= 0, "a socket of {family:?} could not be created");
         // SAFETY: the descriptor was just created and belongs to nobody else.
         let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-        fresh_socket_defaults(fd, family).unwrap();
+        fresh_socket_defaults(fd, family, kind).unwrap();
         let target = Target {
             fd,
             family,
             kind,
-            protocol,
             bound: false,
             listening: false,
             connected_since: None,
@@ -416,6 +417,238 @@ fn an_accepted_socket_inherits_and_a_replaced_descriptor_is_told_again() {
     );
     assert_eq!(accepted.kernel(libc::IPPROTO_TCP, libc::TCP_NODELAY), 0);
     assert_eq!(accepted.keep_alive()[0], 0);
+}
+
+fn datagram(family: Family) -> Fixture {
+    Fixture::new(family, Kind::Datagram)
+}
+
+/// Source: "IPPROTO_IP Socket Options", "IPPROTO_IPV6 Socket Options", "IPPROTO_UDP socket options".
+#[test]
+fn the_kernel_is_told_of_ip_and_udp() {
+    let ip = |name| (libc::IPPROTO_IP, name);
+    let ipv6 = |name| (libc::IPPROTO_IPV6, name);
+    for (family, level, name, value, (kernel_level, kernel_name), told) in [
+        (V4, IPPROTO_IP, IP_TTL, 9, ip(libc::IP_TTL), 9),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_MULTICAST_TTL,
+            9,
+            ip(libc::IP_MULTICAST_TTL),
+            9,
+        ),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_MULTICAST_LOOP,
+            0,
+            ip(libc::IP_MULTICAST_LOOP),
+            0,
+        ),
+        (V4, IPPROTO_IP, IP_PKTINFO, 1, ip(libc::IP_PKTINFO), 1),
+        (V4, IPPROTO_IP, IP_RECVTTL, 1, ip(libc::IP_RECVTTL), 1),
+        (V4, IPPROTO_IP, IP_RECVTOS, 1, ip(libc::IP_RECVTOS), 1),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_DONTFRAGMENT,
+            1,
+            ip(libc::IP_MTU_DISCOVER),
+            2,
+        ),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_DONTFRAGMENT,
+            0,
+            ip(libc::IP_MTU_DISCOVER),
+            0,
+        ),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_MTU_DISCOVER,
+            1,
+            ip(libc::IP_MTU_DISCOVER),
+            2,
+        ),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_MTU_DISCOVER,
+            2,
+            ip(libc::IP_MTU_DISCOVER),
+            0,
+        ),
+        (
+            V4,
+            IPPROTO_IP,
+            IP_MTU_DISCOVER,
+            3,
+            ip(libc::IP_MTU_DISCOVER),
+            3,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_UNICAST_HOPS,
+            9,
+            ipv6(libc::IPV6_UNICAST_HOPS),
+            9,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_MULTICAST_IF,
+            1,
+            ipv6(libc::IPV6_MULTICAST_IF),
+            1,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_DONTFRAG,
+            1,
+            ipv6(libc::IPV6_DONTFRAG),
+            1,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_PKTINFO,
+            1,
+            ipv6(libc::IPV6_RECVPKTINFO),
+            1,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_HOPLIMIT,
+            1,
+            ipv6(libc::IPV6_RECVHOPLIMIT),
+            1,
+        ),
+        (
+            V6,
+            IPPROTO_IPV6,
+            IPV6_RECVTCLASS,
+            1,
+            ipv6(libc::IPV6_RECVTCLASS),
+            1,
+        ),
+        (
+            V4,
+            IPPROTO_UDP,
+            UDP_SEND_MSG_SIZE,
+            999,
+            (libc::IPPROTO_UDP, libc::UDP_SEGMENT),
+            999,
+        ),
+        (
+            V4,
+            IPPROTO_UDP,
+            UDP_NOCHECKSUM,
+            1,
+            (libc::SOL_SOCKET, libc::SO_NO_CHECK),
+            1,
+        ),
+    ] {
+        let mut socket = datagram(family);
+        assert_eq!(
+            socket.set(level, name, value),
+            Ok(SetEffect::None),
+            "{name}"
+        );
+        assert_eq!(socket.kernel(kernel_level, kernel_name), told, "{name}");
+    }
+}
+
+/// Source: IP_TTL, IPV6_UNICAST_HOPS (what Windows begins with); IP_MULTICAST_ALL of ip(7).
+#[test]
+fn fresh_datagram_sockets_are_windows_sockets() {
+    let socket = datagram(V4);
+    assert_eq!(socket.kernel(libc::IPPROTO_IP, libc::IP_TTL), 128);
+    assert_eq!(socket.kernel(libc::IPPROTO_IP, libc::IP_MULTICAST_ALL), 0);
+    let socket = datagram(V6);
+    assert_eq!(
+        socket.kernel(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
+        128
+    );
+}
+
+/// Source: IP_UNICAST_IF and IPV6_UNICAST_IF: network order and host order; Linux wants both in network order.
+#[test]
+fn an_interface_index_reaches_the_kernel_in_its_order() {
+    const IPV6_UNICAST_IF_OF_LINUX: i32 = 76;
+    let mut socket = datagram(V4);
+    socket
+        .set(IPPROTO_IP, IP_UNICAST_IF, 1_u32.to_be())
+        .unwrap();
+    let told = socket.kernel(libc::IPPROTO_IP, libc::IP_UNICAST_IF);
+    assert_eq!(told, 1_i32.to_be());
+    let mut socket = datagram(V6);
+    socket.set(IPPROTO_IPV6, IPV6_UNICAST_IF, 1).unwrap();
+    let told = socket.kernel(libc::IPPROTO_IPV6, IPV6_UNICAST_IF_OF_LINUX);
+    assert_eq!(told, 1_i32.to_be());
+}
+
+/// Source: SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, SO_REUSE_MULTICASTPORT.
+#[test]
+fn an_address_is_shared_as_the_options_say() {
+    for (name, stream, datagram) in [
+        (SO_BROADCAST, Sharing::Default, Sharing::Default),
+        (SO_REUSEADDR, Sharing::Reuse, Sharing::Reuse),
+        (SO_EXCLUSIVEADDRUSE, Sharing::Exclusive, Sharing::Exclusive),
+        (SO_REUSE_MULTICASTPORT, Sharing::Default, Sharing::Reuse),
+    ] {
+        for (kind, expected) in [(Kind::Stream, stream), (Kind::Datagram, datagram)] {
+            let mut socket = Fixture::new(V4, kind);
+            socket.set(SOL_SOCKET, name, 1).unwrap();
+            assert_eq!(socket.options.sharing(kind), expected, "{name:#x}");
+        }
+    }
+}
+
+/// Any bytes, of any length, for any option of any socket: an answer, and nothing else.
+#[test]
+fn any_value_of_any_option_is_answered() {
+    let values = [
+        &[][..],
+        &[0; 3],
+        &[0xff; 4],
+        &[1; 8],
+        &[0; 20],
+        &[7; 136],
+        &[0x41; 628],
+    ];
+    for level in [
+        SOL_SOCKET,
+        IPPROTO_IP,
+        IPPROTO_TCP,
+        IPPROTO_UDP,
+        IPPROTO_IPV6,
+    ] {
+        for (family, kind) in [(V4, Kind::Stream), (V6, Kind::Stream), (V4, Kind::Datagram)] {
+            let mut socket = Fixture::new(family, kind);
+            for name in (-200..100)
+                .chain(0x1000..0x1010)
+                .chain(0x2000..0x2006)
+                .chain(0x3000..0x3010)
+            {
+                for value in values {
+                    for len in [value.len() as i32, -1] {
+                        let Fixture {
+                            target, options, ..
+                        } = &mut socket;
+                        let _ = set(target, options, level, name, Some(value), len);
+                        let mut out = value.to_vec();
+                        let _ = get(target, options, level, name, Some(&mut out), len);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Source: SO_OPENTYPE; that it is the thread's, starts at 0 and takes a negative length is observed.
