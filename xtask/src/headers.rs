@@ -232,6 +232,7 @@ fn socket_constants() -> Vec<Section> {
             IP_ORIGINAL_ARRIVAL_IF, IP_ECN, IP_MTU_DISCOVER, IP_MTU, IP_RECVERR, IP_USER_MTU,
             MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE,
             MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, MCAST_INCLUDE, MCAST_EXCLUDE,
+            IP_GET_IFLIST, IP_PMTUDISC_NOT_SET, IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE,
         }
         "Options of IPPROTO_IPV6" Decimal {
             IPV6_HOPOPTS, IPV6_HDRINCL, IPV6_UNICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS,
@@ -240,7 +241,7 @@ fn socket_constants() -> Vec<Section> {
             IPV6_RECVIF, IPV6_RECVDSTADDR, IPV6_CHECKSUM, IPV6_V6ONLY, IPV6_IFLIST, IPV6_ADD_IFLIST,
             IPV6_DEL_IFLIST, IPV6_UNICAST_IF, IPV6_RTHDR, IPV6_RECVRTHDR, IPV6_TCLASS, IPV6_RECVTCLASS,
             IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_RECVERR, IPV6_USER_MTU, PROTECTION_LEVEL_UNRESTRICTED,
-            PROTECTION_LEVEL_EDGERESTRICTED, PROTECTION_LEVEL_RESTRICTED,
+            PROTECTION_LEVEL_EDGERESTRICTED, PROTECTION_LEVEL_RESTRICTED, IPV6_GET_IFLIST, IPV6_ECN,
         }
         "Options of IPPROTO_TCP and IPPROTO_UDP" Decimal {
             TCP_NODELAY, TCP_EXPEDITED_1122, TCP_KEEPALIVE, TCP_MAXSEG, TCP_MAXRT, TCP_STDURG, TCP_NOURG,
@@ -460,6 +461,7 @@ fn structures() -> Vec<Structure> {
         "struct ip_mreq_source" = IP_MREQ_SOURCE { imr_multiaddr, imr_sourceaddr, imr_interface }
         "struct ipv6_mreq" = IPV6_MREQ { ipv6mr_multiaddr, ipv6mr_interface }
         "struct group_req" = GROUP_REQ { gr_interface, gr_group }
+        "struct group_source_req" = GROUP_SOURCE_REQ { gsr_interface, gsr_group, gsr_source }
         "struct in_pktinfo" = IN_PKTINFO { ipi_addr, ipi_ifindex }
         "struct in6_pktinfo" = IN6_PKTINFO { ipi6_addr, ipi6_ifindex }
         "WSANETWORKEVENTS" = WSANETWORKEVENTS { lNetworkEvents, iErrorCode }

@@ -55,6 +55,12 @@ typedef struct group_req {
     SOCKADDR_STORAGE gr_group;
 } GROUP_REQ, *PGROUP_REQ;
 
+typedef struct group_source_req {
+    ULONG gsr_interface;
+    SOCKADDR_STORAGE gsr_group;
+    SOCKADDR_STORAGE gsr_source;
+} GROUP_SOURCE_REQ, *PGROUP_SOURCE_REQ;
+
 typedef struct in_pktinfo {
     IN_ADDR ipi_addr;
     ULONG ipi_ifindex;

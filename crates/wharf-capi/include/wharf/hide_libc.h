@@ -42,6 +42,7 @@
 #undef ip_mreq_source
 #undef ipv6_mreq
 #undef group_req
+#undef group_source_req
 #undef hostent
 #undef servent
 #undef protoent
@@ -61,6 +62,7 @@
 #define ip_mreq_source wharf_libc_ip_mreq_source
 #define ipv6_mreq wharf_libc_ipv6_mreq
 #define group_req wharf_libc_group_req
+#define group_source_req wharf_libc_group_source_req
 #define hostent wharf_libc_hostent
 #define servent wharf_libc_servent
 #define protoent wharf_libc_protoent

@@ -22,6 +22,7 @@
 #undef ip_mreq_source
 #undef ipv6_mreq
 #undef group_req
+#undef group_source_req
 #undef hostent
 #undef servent
 #undef protoent
