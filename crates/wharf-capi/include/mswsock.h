@@ -33,12 +33,6 @@ typedef struct _TRANSMIT_PACKETS_ELEMENT {
     };
 } TRANSMIT_PACKETS_ELEMENT, *PTRANSMIT_PACKETS_ELEMENT, *LPTRANSMIT_PACKETS_ELEMENT;
 
-typedef struct _WSACMSGHDR {
-    SIZE_T cmsg_len;
-    INT cmsg_level;
-    INT cmsg_type;
-} WSACMSGHDR, *PWSACMSGHDR, *LPWSACMSGHDR;
-
 WHARF_BEGIN_DECLARATIONS
 
 BOOL AcceptEx(SOCKET sListenSocket, SOCKET sAcceptSocket, PVOID lpOutputBuffer, DWORD dwReceiveDataLength,
@@ -47,6 +41,7 @@ BOOL AcceptEx(SOCKET sListenSocket, SOCKET sAcceptSocket, PVOID lpOutputBuffer, 
 void GetAcceptExSockaddrs(PVOID lpOutputBuffer, DWORD dwReceiveDataLength, DWORD dwLocalAddressLength,
                           DWORD dwRemoteAddressLength, struct sockaddr **LocalSockaddr, LPINT LocalSockaddrLength,
                           struct sockaddr **RemoteSockaddr, LPINT RemoteSockaddrLength);
+int WSARecvEx(SOCKET s, char *buf, int len, int *flags);
 
 typedef BOOL(PASCAL *LPFN_ACCEPTEX)(SOCKET sListenSocket, SOCKET sAcceptSocket, PVOID lpOutputBuffer,
                                     DWORD dwReceiveDataLength, DWORD dwLocalAddressLength,

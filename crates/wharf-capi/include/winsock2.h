@@ -245,6 +245,31 @@ typedef struct _WSAMSG {
     DWORD dwFlags;
 } WSAMSG, *PWSAMSG, *LPWSAMSG;
 
+/* Control data is a row of records: a header, its data, and what aligns the next header. */
+typedef struct _WSACMSGHDR {
+    SIZE_T cmsg_len;
+    INT cmsg_level;
+    INT cmsg_type;
+} WSACMSGHDR, *PWSACMSGHDR, *LPWSACMSGHDR;
+
+#define WSA_CMSGHDR_ALIGN(length) (((length) + sizeof(SIZE_T) - 1) & ~(sizeof(SIZE_T) - 1))
+#define WSA_CMSGDATA_ALIGN(length) WSA_CMSGHDR_ALIGN(length)
+#define WSA_CMSG_LEN(length) (WSA_CMSGDATA_ALIGN(sizeof(WSACMSGHDR)) + (length))
+#define WSA_CMSG_SPACE(length) WSA_CMSGDATA_ALIGN(sizeof(WSACMSGHDR) + WSA_CMSGHDR_ALIGN(length))
+#define WSA_CMSG_DATA(cmsg) ((UCHAR *)(cmsg) + WSA_CMSGDATA_ALIGN(sizeof(WSACMSGHDR)))
+#define WSA_CMSG_FIRSTHDR(msg) wharf_next_control(msg, NULL)
+#define WSA_CMSG_NXTHDR(msg, cmsg) wharf_next_control(msg, cmsg)
+
+/* The record behind one, or the first; NULL when there is no more. */
+static inline WSACMSGHDR *wharf_next_control(const WSAMSG *msg, const WSACMSGHDR *cmsg) {
+    SIZE_T offset = 0;
+    if (cmsg != NULL)
+        offset = (SIZE_T)((const char *)cmsg - msg->Control.buf) + WSA_CMSGHDR_ALIGN(cmsg->cmsg_len);
+    if (msg->Control.buf == NULL || offset + sizeof(WSACMSGHDR) > msg->Control.len)
+        return NULL;
+    return (WSACMSGHDR *)(void *)(msg->Control.buf + offset);
+}
+
 typedef struct _FLOWSPEC {
     ULONG TokenRate;
     ULONG TokenBucketSize;
@@ -269,6 +294,16 @@ int WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberO
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 int WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
             LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int sendto(SOCKET s, const char *buf, int len, int flags, const struct sockaddr *to, int tolen) WHARF_SYMBOL(sendto);
+int recvfrom(SOCKET s, char *buf, int len, int flags, struct sockaddr *from, int *fromlen) WHARF_SYMBOL(recvfrom);
+int WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent, DWORD dwFlags,
+              const struct sockaddr *lpTo, int iTolen, LPWSAOVERLAPPED lpOverlapped,
+              LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int WSARecvFrom(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags,
+                struct sockaddr *lpFrom, LPINT lpFromlen, LPWSAOVERLAPPED lpOverlapped,
+                LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int WSASendMsg(SOCKET Handle, LPWSAMSG lpMsg, DWORD dwFlags, LPDWORD lpNumberOfBytesSent,
+               LPWSAOVERLAPPED lpOverlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 BOOL WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer, BOOL fWait,
                             LPDWORD lpdwFlags);
 int WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,

@@ -53,7 +53,9 @@ macro_rules! export_one {
     (ntohl) => { export_one!(@prefixed ntohl); };
     (ntohs) => { export_one!(@prefixed ntohs); };
     (recv) => { export_one!(@prefixed recv); };
+    (recvfrom) => { export_one!(@prefixed recvfrom); };
     (send) => { export_one!(@prefixed send); };
+    (sendto) => { export_one!(@prefixed sendto); };
     (setsockopt) => { export_one!(@prefixed setsockopt); };
     (shutdown) => { export_one!(@prefixed shutdown); };
     (socket) => { export_one!(@prefixed socket); };

@@ -120,6 +120,24 @@ fn message_loops_work() {
     }
 }
 
+/// Datagrams with their addresses, and messages with control data.
+#[test]
+fn datagrams_work() {
+    if let Some(gcc) = Compiler::native("gcc") {
+        for standard in C_STANDARDS {
+            gcc.build("datagrams.c", &[standard]).run();
+        }
+    }
+    if let Some(gxx) = Compiler::native("g++") {
+        for standard in CPP_STANDARDS {
+            gxx.build("datagrams.cpp", &[standard]).run();
+        }
+    }
+    if let Some(gcc) = Compiler::mingw("x86_64-w64-mingw32-gcc") {
+        gcc.build("datagrams.c", &["-Wno-cast-function-type"]);
+    }
+}
+
 /// Values, sizes and offsets, and the types of functions, in both sets of headers.
 #[test]
 fn the_contract_holds_in_both_sets_of_headers() {

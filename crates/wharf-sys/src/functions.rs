@@ -60,12 +60,12 @@ macro_rules! for_each_function {
             windows_sys::Win32::Networking::WinSock => {
                 __WSAFDIsSet(2), AcceptEx(8), GetAcceptExSockaddrs(8), WSAAsyncSelect(4), WSACleanup(0),
                 WSACloseEvent(1), WSACreateEvent(0), WSAEnumNetworkEvents(3), WSAEventSelect(3),
-                WSAGetLastError(0), WSAGetOverlappedResult(5), WSAIoctl(9), WSAPoll(3), WSARecv(7),
-                WSAResetEvent(1), WSASend(7), WSASetEvent(1), WSASetLastError(1), WSASocketA(6),
+                WSAGetLastError(0), WSAGetOverlappedResult(5), WSAIoctl(9), WSAPoll(3), WSARecv(7), WSARecvEx(4),
+                WSARecvFrom(9), WSAResetEvent(1), WSASend(7), WSASendMsg(6), WSASendTo(9), WSASetEvent(1), WSASetLastError(1), WSASocketA(6),
                 WSASocketW(6), WSAStartup(2), WSAWaitForMultipleEvents(5), accept(3), bind(3),
                 closesocket(1), connect(3), getpeername(3), getsockname(3), getsockopt(5), htonl(1),
                 htons(1), inet_addr(1), inet_ntoa(1), inet_ntop(4), inet_pton(3), ioctlsocket(3),
-                listen(2), ntohl(1), ntohs(1), recv(4), select(5), send(4), setsockopt(5), shutdown(2),
+                listen(2), ntohl(1), ntohs(1), recv(4), recvfrom(6), select(5), send(4), sendto(6), setsockopt(5), shutdown(2),
                 socket(3),
             }
         }

@@ -153,8 +153,14 @@ FUNCTION(WSAIoctl, int, SOCKET, DWORD, LPVOID, DWORD, LPVOID, DWORD, LPDWORD, LP
          LPWSAOVERLAPPED_COMPLETION_ROUTINE)
 FUNCTION(WSAPoll, int, LPWSAPOLLFD, ULONG, INT)
 FUNCTION(WSARecv, int, SOCKET, LPWSABUF, DWORD, LPDWORD, LPDWORD, LPWSAOVERLAPPED, LPWSAOVERLAPPED_COMPLETION_ROUTINE)
+FUNCTION(WSARecvEx, int, SOCKET, char *, int, int *)
+FUNCTION(WSARecvFrom, int, SOCKET, LPWSABUF, DWORD, LPDWORD, LPDWORD, struct sockaddr *, LPINT, LPWSAOVERLAPPED,
+         LPWSAOVERLAPPED_COMPLETION_ROUTINE)
 FUNCTION(WSAResetEvent, BOOL, WSAEVENT)
 FUNCTION(WSASend, int, SOCKET, LPWSABUF, DWORD, LPDWORD, DWORD, LPWSAOVERLAPPED, LPWSAOVERLAPPED_COMPLETION_ROUTINE)
+FUNCTION(WSASendMsg, int, SOCKET, LPWSAMSG, DWORD, LPDWORD, LPWSAOVERLAPPED, LPWSAOVERLAPPED_COMPLETION_ROUTINE)
+FUNCTION(WSASendTo, int, SOCKET, LPWSABUF, DWORD, LPDWORD, DWORD, const struct sockaddr *, int, LPWSAOVERLAPPED,
+         LPWSAOVERLAPPED_COMPLETION_ROUTINE)
 FUNCTION(WSASetEvent, BOOL, WSAEVENT)
 FUNCTION(WSASetLastError, void, int)
 FUNCTION(WSASocketA, SOCKET, int, int, int, LPWSAPROTOCOL_INFOA, GROUP, DWORD)
@@ -179,12 +185,14 @@ FUNCTION(listen, int, SOCKET, int)
 FUNCTION(ntohl, u_long, u_long)
 FUNCTION(ntohs, u_short, u_short)
 FUNCTION(recv, int, SOCKET, char *, int, int)
+FUNCTION(recvfrom, int, SOCKET, char *, int, int, struct sockaddr *, int *)
 #ifdef __MINGW32__ /* the pointer is const there, where Microsoft's points to const */
 FUNCTION(select, int, int, fd_set *, fd_set *, fd_set *, const PTIMEVAL)
 #else
 FUNCTION(select, int, int, fd_set *, fd_set *, fd_set *, const struct timeval *)
 #endif
 FUNCTION(send, int, SOCKET, const char *, int, int)
+FUNCTION(sendto, int, SOCKET, const char *, int, int, const struct sockaddr *, int)
 FUNCTION(setsockopt, int, SOCKET, int, int, const char *, int)
 FUNCTION(shutdown, int, SOCKET, int)
 FUNCTION(socket, SOCKET, int, int, int)

@@ -10,7 +10,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::types::{ADDRESS_FAMILY, AF_INET, AF_INET6, SOCKADDR_IN, SOCKADDR_IN6};
+use crate::types::{
+    ADDRESS_FAMILY, AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6,
+};
 
 use super::status::Status;
 
@@ -103,6 +105,21 @@ impl Address {
         }))
     }
 
+    /// What a program passed to connect a socket of `family`; `None` for AF_UNSPEC: to nobody.
+    ///
+    /// # Errors
+    /// Those of [`from_windows`](Self::from_windows).
+    pub fn peer_from_windows(bytes: &[u8], family: Family) -> Result<Option<Address>, Status> {
+        let bytes = bytes
+            .get(..size_of::<SOCKADDR>())
+            .ok_or(Status::FAULT)
+            .and(Ok(bytes))?;
+        if u16::from_ne_bytes(field(bytes, 0)) == AF_UNSPEC {
+            return Ok(None);
+        }
+        Address::from_windows(bytes, family).map(Some)
+    }
+
     /// Writes the address as a Windows program expects it; answers its length, or `None` if `out` is too short.
     pub fn write_windows(&self, out: &mut [u8]) -> Option<usize> {
         let len = self.len();
@@ -159,6 +176,13 @@ impl Address {
             Linux::V4(address) => u16::from_be(address.sin_port),
             Linux::V6(address) => u16::from_be(address.sin6_port),
         }
+    }
+
+    /// The same address with another port.
+    pub fn with_port(&self, port: u16) -> Address {
+        let mut address = self.socket_addr();
+        address.set_port(port);
+        Address::from(address)
     }
 
     /// Whether this is the any-address (0.0.0.0 or ::), whatever the port.

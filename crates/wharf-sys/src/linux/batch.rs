@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use io_uring::IoUring;
 
+use super::datagram::Envelope;
 use super::lock::Lock;
 use super::request::Request;
 use super::socket::{Side, Socket};
@@ -71,14 +72,17 @@ pub struct Pending {
 /// What the kernel answered to each attempt of a batch; `None` where none was made.
 pub type Results = [Option<i32>; BATCH_MAX];
 
+/// What the kernel reads and writes of each attempt beside its bytes.
+pub type Envelopes = [MaybeUninit<Envelope>; BATCH_MAX];
+
 /// Attempts all of them in one system call, if that is possible and pays. What is left without a result is the
 /// caller's to attempt.
-pub fn attempt(batch: &mut [Pending], results: &mut Results) {
+pub fn attempt(batch: &mut [Pending], envelopes: &mut Envelopes, results: &mut Results) {
     if batch.len() < WORTHWHILE {
         return;
     }
     if let Some(mut ring) = borrow()
-        && attempt_in(&mut ring, batch, results)
+        && attempt_in(&mut ring, batch, envelopes, results)
     {
         give_back(ring);
     }
@@ -97,12 +101,16 @@ fn give_back(ring: IoUring) {
 }
 
 /// Whether the ring is still fit for use: one that failed may hold entries of this batch.
-fn attempt_in(ring: &mut IoUring, batch: &mut [Pending], results: &mut Results) -> bool {
-    let mut messages = [const { MaybeUninit::uninit() }; BATCH_MAX];
+fn attempt_in(
+    ring: &mut IoUring,
+    batch: &mut [Pending],
+    envelopes: &mut Envelopes,
+    results: &mut Results,
+) -> bool {
     let mut submitted = 0;
-    for ((index, one), message) in batch.iter_mut().enumerate().zip(&mut messages) {
-        // SAFETY: the request is boxed, the message lives here; both stay untouched until the entry has completed below.
-        let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket, message) }) else {
+    for ((index, one), envelope) in batch.iter_mut().enumerate().zip(envelopes) {
+        // SAFETY: the request is boxed, the envelope lent; both stay untouched until the entry has completed below.
+        let Some(entry) = (unsafe { one.request.operation.prepare(&one.socket, envelope) }) else {
             continue;
         };
         // SAFETY: what the entry points to outlives it, as said; the ring has room for BATCH_MAX.

@@ -25,7 +25,7 @@ use super::handle;
 use super::lock::Lock;
 use super::network_events::Occasion;
 use super::option::Kind;
-use super::socket::{Phase, Socket, State, call_status};
+use super::socket::{FLAG_BOUND, Phase, Socket, State, call_status};
 use super::status::Status;
 use super::{readiness, system};
 
@@ -66,6 +66,9 @@ impl Socket {
         };
         state.bound = true;
         state.bound_to = Some(bound_to);
+        if self.kind() != Kind::Stream {
+            self.set_flag(FLAG_BOUND, true);
+        }
         drop(state);
         self.observe(Occasion::Change);
         Ok(())

@@ -40,22 +40,17 @@ pub fn start(
             let request = overlapped_request(socket, operation, overlapped, routine)?;
             start_overlapped(socket, side, request, out)
         }
-        How::Waiting(deadline) => {
-            let finished = wait_for(socket, side, operation, deadline);
-            if finished.status.is_failure() {
-                Err(finished.status)
-            } else {
-                Ok(Started::Done(finished.transferred))
-            }
-        }
-        How::Immediate => {
-            let finished = attempt_once(socket, side, operation);
-            if finished.status.is_failure() {
-                Err(finished.status)
-            } else {
-                Ok(Started::Done(finished.transferred))
-            }
-        }
+        How::Waiting(deadline) => returned(wait_for(socket, side, operation, deadline)),
+        How::Immediate => returned(attempt_once(socket, side, operation)),
+    }
+}
+
+/// What a call returns that waited for its result.
+fn returned(finished: Finished) -> Result<Started, Status> {
+    match finished.status {
+        Status::BUFFER_OVERFLOW => Ok(Started::Cut(finished.transferred)),
+        status if status.is_failure() => Err(status),
+        _ => Ok(Started::Done(finished.transferred)),
     }
 }
 
@@ -86,7 +81,7 @@ pub fn report(socket: &Arc<Socket>, how: How, status: Status) -> Result<(), Stat
     };
     if !socket.is_overlapped() {
         let event = overlapped.event()?;
-        finish_blocking(overlapped, event, 0);
+        finish_blocking(overlapped, event, Status::SUCCESS, 0);
         return Ok(());
     }
     let request = overlapped_request(socket, Operation::None, overlapped, routine)?;
@@ -114,17 +109,21 @@ fn start_blocking(
     overlapped.set_pending();
     let event = overlapped.event()?;
     let finished = wait_for(socket, side, operation, None);
-    if finished.status.is_failure() {
-        return Err(finished.status);
-    }
-    out.store(finished.transferred);
-    finish_blocking(overlapped, event, finished.transferred);
-    Ok(Started::Done(finished.transferred))
+    let (status, transferred) = (finished.status, finished.transferred);
+    let started = returned(finished)?;
+    out.store(transferred);
+    finish_blocking(overlapped, event, status, transferred);
+    Ok(started)
 }
 
 /// What a successful call on such a socket leaves: the status block and the event, nothing else.
-fn finish_blocking(overlapped: Overlapped, event: Option<Arc<Event>>, transferred: usize) {
-    overlapped.write_result(Status::SUCCESS, transferred);
+fn finish_blocking(
+    overlapped: Overlapped,
+    event: Option<Arc<Event>>,
+    status: Status,
+    transferred: usize,
+) {
+    overlapped.write_result(status, transferred);
     if let Some(event) = event {
         event.set();
     }

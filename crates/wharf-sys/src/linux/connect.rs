@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use windows_sys::Win32::Networking::WinSock::WSAEINVAL;
-
 use super::address::Address;
 use super::completion;
 use super::network_events::Occasion;
@@ -21,22 +19,23 @@ use super::{readiness, synchronous, system};
 const CONNECT_LIMIT: i32 = 21_000;
 
 impl State {
-    fn connect_ended(&mut self, outcome: u32) {
+    /// A connect is over.
+    pub fn connect_ended(&mut self, outcome: u32) {
         self.connects += 1;
         self.connect_outcome = Some(outcome);
     }
 }
 
 impl Socket {
-    /// connect.
+    /// connect; without an address, which only a datagram socket takes, it is connected to nobody.
     ///
     /// # Errors
     /// Those of connect; `WOULD_BLOCK` when it is under way on a non-blocking socket.
-    pub fn connect(self: &Arc<Self>, address: Address) -> Result<(), Status> {
-        let result = if self.is_datagram() {
-            self.connect_datagram(address)
-        } else {
-            self.connect_stream(address)
+    pub fn connect(self: &Arc<Self>, address: Option<Address>) -> Result<(), Status> {
+        let result = match address {
+            _ if self.is_datagram() => self.connect_datagram(address),
+            Some(address) => self.connect_stream(address),
+            None => Err(Status::ADDRESS_FAMILY_UNSUPPORTED),
         };
         self.observe(Occasion::Change);
         result
@@ -234,20 +233,6 @@ impl Socket {
             self.bind_again(&state);
             state.phase = Phase::Open;
         }
-    }
-
-    fn connect_datagram(&self, address: Address) -> Result<(), Status> {
-        system::connect(self.fd(), &address).map_err(|error| {
-            Status::from_connect_errno(error.raw_os_error().unwrap_or(WSAEINVAL))
-        })?;
-        let mut state = self.state();
-        state.phase = Phase::Connected;
-        state.bound = true;
-        state.peer = Some(address);
-        state.connect_ended(0);
-        drop(state);
-        self.mark_connected();
-        Ok(())
     }
 
     /// SO_UPDATE_CONNECT_CONTEXT.

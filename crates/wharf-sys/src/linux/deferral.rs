@@ -160,7 +160,6 @@ impl Deferred {
 pub fn port_for<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
     let (port, _) = socket.association()?;
     let may_wait = request.may_be_deferred()
-        && !socket.is_datagram() // no ring carries it, and it must go to whom the socket is connected now
         && (port.has_backlog() || !port.deferred.is_empty()) // the last one takes the others along
         && port.deferred.may_begin()
         && thread::works_for(port);

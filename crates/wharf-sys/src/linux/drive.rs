@@ -3,6 +3,7 @@
 //! A harvest drives many directions; it gathers the packets for its own port, and receives to be attempted together.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +79,9 @@ fn settle(
                 _ => (status, transferred),
             };
             let emptied = !more && request.operation.is_receive() && !request.is_synchronous();
-            match mine.filter(|mine| mine.id == request.id) {
+            // A datagram that was cut is no refusal: it is reported later, once.
+            let is_cut = status == Status::BUFFER_OVERFLOW;
+            match mine.filter(|mine| mine.id == request.id && !is_cut) {
                 Some(mine) => finish_own(socket, request, status, transferred, mine, sink),
                 None => finish(socket, request, status, transferred, sink),
             }
@@ -94,7 +97,7 @@ fn settle(
         }
         // Who waits for it sleeps beside the descriptor itself: no edge is needed.
         Attempt::Blocked if request.is_synchronous() => blocked(socket, side, request, sink),
-        Attempt::Blocked => match socket.watch() {
+        Attempt::Blocked => match socket.watch_for(side) {
             Ok(()) => blocked(socket, side, request, sink),
             Err(status) => {
                 direction.lock().finishing();
@@ -266,15 +269,17 @@ impl<'a> Sink<'a> {
         }
         let mut batch = std::mem::take(&mut self.room.batch);
         let mut results = [None; batch::BATCH_MAX];
-        batch::attempt(&mut batch, &mut results);
-        for (pending, result) in batch.drain(..).zip(results) {
+        let mut envelopes = [const { MaybeUninit::uninit() }; batch::BATCH_MAX];
+        batch::attempt(&mut batch, &mut envelopes, &mut results);
+        for ((pending, result), envelope) in batch.drain(..).zip(results).zip(&envelopes) {
             let Pending {
                 socket,
                 side,
                 mut request,
             } = pending;
             let attempt = match result {
-                Some(result) => request.operation.completed(&socket, result),
+                // SAFETY: an attempt with a result was prepared with its envelope.
+                Some(result) => unsafe { request.operation.completed(&socket, result, envelope) },
                 None => request.operation.attempt(&socket),
             };
             let head = settle(&socket, side, request, attempt, None, self);

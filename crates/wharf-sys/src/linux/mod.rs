@@ -12,6 +12,7 @@ mod close;
 mod completion;
 mod connect;
 mod critical_section;
+mod datagram;
 mod deferral;
 mod direction;
 mod dispatch;
@@ -53,6 +54,7 @@ mod transfer;
 mod wait;
 mod window;
 
+pub use abi::datagram::{WSARecvEx, WSARecvFrom, WSASendMsg, WSASendTo, recvfrom, sendto};
 pub use abi::handle::*;
 pub use abi::inet::*;
 pub use abi::ioapi::{

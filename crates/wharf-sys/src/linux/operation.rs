@@ -12,6 +12,7 @@ use io_uring::{opcode, squeue, types};
 
 use super::accept::AcceptInto;
 use super::address::Address;
+use super::datagram::{Envelope, ReceiveDatagram, SendDatagram};
 use super::socket::Socket;
 use super::status::Status;
 use super::system;
@@ -48,7 +49,8 @@ impl fmt::Debug for Attempt {
 }
 
 impl Attempt {
-    fn done(transferred: usize, more: bool) -> Attempt {
+    /// It succeeded.
+    pub fn done(transferred: usize, more: bool) -> Attempt {
         Attempt::Finished {
             status: Status::SUCCESS,
             transferred,
@@ -70,9 +72,9 @@ impl Attempt {
 pub enum Operation {
     /// Nothing: a request in the pool.
     None,
-    /// recv, WSARecv.
+    /// recv, WSARecv on a stream.
     Receive(Transfer),
-    /// send, WSASend.
+    /// send, WSASend on a stream.
     Send(Transfer),
     /// accept: the connection itself is the result.
     TakeConnection(Option<(OwnedFd, Address)>),
@@ -82,6 +84,10 @@ pub enum Operation {
     ShutdownSend,
     /// connect, ConnectEx: connects, then sends.
     Connect(Address, Transfer),
+    /// Every receive on a datagram socket.
+    ReceiveDatagram(ReceiveDatagram),
+    /// Every send on a datagram socket.
+    SendDatagram(SendDatagram),
 }
 
 /// A transfer of bytes between a stream and a caller's buffers.
@@ -156,41 +162,29 @@ impl Transfer {
         }
     }
 
-    fn receive_once(&mut self, socket: &Socket) -> Result<Received, i32> {
+    fn receive_once(&mut self, socket: &Socket) -> Result<usize, i32> {
         let fd = socket.fd();
-        if let Some(only) = self.buffers.only().filter(|_| !socket.is_datagram()) {
+        let flags = self.flags.linux();
+        let result = match self.buffers.only() {
             // SAFETY: the buffer is the caller's until the operation is finished; see `Transfer`.
-            let result = unsafe { libc::recv(fd, only.iov_base, only.iov_len, self.flags.linux()) };
-            return Received::stream(result);
-        }
-        let mut message = self.buffers.message();
-        // SAFETY: the buffers are the caller's until the operation is finished; see `Transfer`.
-        let result = unsafe { libc::recvmsg(fd, &mut message, self.flags.linux()) };
+            Some(only) => unsafe { libc::recv(fd, only.iov_base, only.iov_len, flags) },
+            // SAFETY: likewise for all of them.
+            None => unsafe { libc::recvmsg(fd, &mut self.buffers.message(), flags) },
+        };
         match result {
-            0.. => Ok(Received {
-                bytes: result as usize,
-                cut: message.msg_flags & libc::MSG_TRUNC != 0,
-            }),
+            0.. => Ok(result as usize),
             _ => Err(system::errno()),
         }
     }
 
     /// `None`: MSG_WAITALL wants more.
-    fn received(&mut self, socket: &Socket, received: Received) -> Option<Attempt> {
-        if received.cut {
-            let transferred = received.bytes;
-            return Some(Attempt::Finished {
-                status: Status::BUFFER_OVERFLOW,
-                transferred,
-                more: true,
-            });
-        }
-        let full = received.bytes == self.buffers.total() || !self.buffers.fit_one_call();
+    fn received(&mut self, socket: &Socket, received: usize) -> Option<Attempt> {
+        let full = received == self.buffers.total() || !self.buffers.fit_one_call();
         if !self.flags.peek {
-            self.buffers.advance(received.bytes);
+            self.buffers.advance(received);
         }
-        self.done += received.bytes;
-        let end = received.bytes == 0;
+        self.done += received;
+        let end = received == 0;
         if end && self.done == 0 && socket.was_reset() {
             return Some(Attempt::failed(
                 socket.note_failure(Status::CONNECTION_RESET),
@@ -200,7 +194,7 @@ impl Transfer {
             socket.note_progress();
             return None;
         }
-        if end || full || self.flags.peek || self.flags.urgent || socket.is_datagram() {
+        if end || full || self.flags.peek || self.flags.urgent {
             return Some(Attempt::done(self.done, true));
         }
         // A short read empties the socket, so only an edge can tell of more; but it may have stopped at an urgent
@@ -312,24 +306,6 @@ impl Transfer {
     }
 }
 
-struct Received {
-    bytes: usize,
-    cut: bool, // a datagram was longer than the buffers
-}
-
-impl Received {
-    /// The result of `recv` on a stream.
-    fn stream(result: isize) -> Result<Received, i32> {
-        match result {
-            0.. => Ok(Received {
-                bytes: result as usize,
-                cut: false,
-            }),
-            _ => Err(system::errno()),
-        }
-    }
-}
-
 impl Operation {
     /// One attempt, without blocking. Called by the owner of the direction only.
     pub fn attempt(&mut self, socket: &Arc<Socket>) -> Attempt {
@@ -348,12 +324,14 @@ impl Operation {
                 Ok(false) => Attempt::Blocked,
                 Err(status) => Attempt::failed(status),
             },
+            Operation::ReceiveDatagram(receive) => receive.attempt(socket),
+            Operation::SendDatagram(send) => send.attempt(socket),
         }
     }
 
     /// Whether it takes data.
     pub fn is_receive(&self) -> bool {
-        matches!(self, Operation::Receive(_))
+        matches!(self, Operation::Receive(_) | Operation::ReceiveDatagram(_))
     }
 
     /// How it ends if it is ended from outside with `status`: what was already done is not lost.
@@ -365,20 +343,24 @@ impl Operation {
         }
     }
 
-    /// The same attempt for the batcher, if it may carry it: a plain transfer on a stream. (A datagram that was cut would be
-    /// told of in the message, which is not kept.)
+    /// The same attempt for the batcher, if it may carry it: a plain transfer.
     ///
-    /// What the kernel reads of several buffers goes to `message`.
+    /// What the kernel reads and writes beside a single buffer is in `envelope`.
     ///
     /// # Safety
-    /// `self` and `message` neither move nor are touched until the entry has completed.
+    /// `self` and `envelope` neither move nor are touched until the entry has completed.
     pub unsafe fn prepare(
         &mut self,
         socket: &Socket,
-        message: &mut MaybeUninit<libc::msghdr>,
+        envelope: &mut MaybeUninit<Envelope>,
     ) -> Option<squeue::Entry> {
-        if socket.broken().is_some() || socket.is_datagram() {
-            return None;
+        match self {
+            Operation::ReceiveDatagram(receive) => {
+                // SAFETY: the caller's promise.
+                return unsafe { receive.prepare(socket, envelope) };
+            }
+            _ if socket.broken().is_some() => return None,
+            _ => {}
         }
         let fd = types::Fd(socket.fd());
         match self {
@@ -388,9 +370,10 @@ impl Operation {
                     Some(only) => opcode::Recv::new(fd, only.iov_base.cast(), only.iov_len as u32)
                         .flags(flags as i32)
                         .build(),
-                    None => opcode::RecvMsg::new(fd, message.write(transfer.buffers.message()))
-                        .flags(flags)
-                        .build(),
+                    None => {
+                        let message = Envelope::of_buffers(envelope, &mut transfer.buffers);
+                        opcode::RecvMsg::new(fd, message).flags(flags).build()
+                    }
                 })
             }
             Operation::Send(transfer) if transfer.may_be_batched() => {
@@ -399,9 +382,10 @@ impl Operation {
                     Some(only) => opcode::Send::new(fd, only.iov_base.cast(), only.iov_len as u32)
                         .flags(flags as i32)
                         .build(),
-                    None => opcode::SendMsg::new(fd, message.write(transfer.buffers.message()))
-                        .flags(flags)
-                        .build(),
+                    None => {
+                        let message = Envelope::of_buffers(envelope, &mut transfer.buffers);
+                        opcode::SendMsg::new(fd, message).flags(flags).build()
+                    }
                 })
             }
             _ => None,
@@ -409,8 +393,20 @@ impl Operation {
     }
 
     /// What the batcher's result of a prepared attempt means: as if [`attempt`](Self::attempt) had been called.
-    pub fn completed(&mut self, socket: &Arc<Socket>, result: i32) -> Attempt {
+    ///
+    /// # Safety
+    /// `envelope` is that of [`prepare`](Self::prepare).
+    pub unsafe fn completed(
+        &mut self,
+        socket: &Arc<Socket>,
+        result: i32,
+        envelope: &MaybeUninit<Envelope>,
+    ) -> Attempt {
         match self {
+            Operation::ReceiveDatagram(receive) => {
+                // SAFETY: the caller's promise.
+                unsafe { receive.completed(socket, result, envelope) }
+            }
             Operation::Receive(transfer) => transfer.receive_completed(socket, result),
             Operation::Send(transfer) if result < 0 => transfer.send_failed(socket, -result),
             Operation::Send(transfer) => {
@@ -436,11 +432,7 @@ impl Transfer {
         if result < 0 {
             return self.receive_failed(socket, -result);
         }
-        let received = Received {
-            bytes: result as usize,
-            cut: false,
-        };
-        match self.received(socket, received) {
+        match self.received(socket, result as usize) {
             Some(attempt) => attempt,
             None => self.receive(socket),
         }
@@ -609,7 +601,7 @@ impl Buffers {
     }
 
     /// The message that names them, for recvmsg and sendmsg.
-    fn message(&mut self) -> libc::msghdr {
+    pub fn message(&mut self) -> libc::msghdr {
         let left = self.left();
         // SAFETY: all zeroes is an empty message.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };

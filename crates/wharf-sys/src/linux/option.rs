@@ -31,6 +31,7 @@ use crate::types::{
 };
 
 use super::address::Family;
+use super::datagram::Wanted;
 use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
@@ -159,6 +160,24 @@ impl Options {
 
     fn is_dual(&self, target: &Target) -> bool {
         target.family == Family::V6 && !self.v6_only()
+    }
+
+    /// The control data that WSARecvMsg delivers.
+    pub fn wanted_control(&self) -> Wanted {
+        let on = |setting| self.value(setting) != 0;
+        Wanted {
+            packet_info: on(Setting::PacketInfo),
+            time_to_live: on(Setting::ReceiveTtl),
+            type_of_service: on(Setting::ReceiveTos),
+            interface: on(Setting::ReceiveInterface),
+            arrival_interface: on(Setting::OriginalArrivalIf),
+            destination: on(Setting::ReceiveDestination),
+            packet_info_v6: on(Setting::V6PacketInfo),
+            hop_limit: on(Setting::V6HopLimit),
+            traffic_class: on(Setting::V6ReceiveTrafficClass),
+            interface_v6: on(Setting::V6ReceiveInterface),
+            destination_v6: on(Setting::V6ReceiveDestination),
+        }
     }
 
     fn timeout(&self, setting: Setting) -> Option<Duration> {
@@ -301,7 +320,7 @@ pub fn get(
         What::Error => Ok(target.connect_error),
         What::SocketType => Ok(target.kind.windows() as u32),
         What::Listening => Ok(u32::from(target.listening)),
-        What::MessageMax => Ok(message_max(target)),
+        What::MessageMax => Ok(message_max(target.family)),
         What::ConnectTime => Ok(connect_time(target)),
         What::Constant(value) => Ok(value),
         What::SegmentMax => {
@@ -443,8 +462,8 @@ fn connect_time(target: &Target) -> u32 {
 }
 
 /// The largest datagram: 64 KiB less the headers of UDP and, for IPv4, of IP.
-fn message_max(target: &Target) -> u32 {
-    match target.family {
+pub fn message_max(family: Family) -> u32 {
+    match family {
         Family::V4 => 65507,
         Family::V6 => 65527,
     }

@@ -24,8 +24,24 @@ const NESTED: u64 = 1 << 63; // another set; the rest of the number names it
 /// How many events one harvest takes.
 const BATCH: usize = 64;
 
-const INTEREST: u32 =
-    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32;
+/// What a socket is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Everything.
+    All,
+    /// All but room to send. (Every datagram that leaves makes room, which would be an event each time.)
+    Arrivals,
+}
+
+impl Interest {
+    fn events(self) -> u32 {
+        let arrivals = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
+        match self {
+            Interest::All => (arrivals | libc::EPOLLOUT) as u32,
+            Interest::Arrivals => arrivals as u32,
+        }
+    }
+}
 
 /// An event of a harvest, in the engine's terms.
 pub enum Event<'a> {
@@ -48,6 +64,8 @@ pub struct Edge {
     pub send_ended: bool,
     /// An urgent byte is in the stream.
     pub urgent: bool,
+    /// There is an error.
+    pub failed: bool,
 }
 
 impl Edge {
@@ -61,6 +79,7 @@ impl Edge {
             writable: failed || any(libc::EPOLLOUT),
             send_ended: failed,
             urgent: any(libc::EPOLLPRI),
+            failed,
         }
     }
 }
@@ -114,14 +133,27 @@ impl Set {
     ///
     /// # Errors
     /// Those of epoll_ctl: no memory, too many watches.
-    pub fn add(&self, fd: RawFd, key: Key) -> Result<()> {
+    pub fn add(&self, fd: RawFd, key: Key, interest: Interest) -> Result<()> {
         self.has_sockets.store(true, Relaxed);
+        self.control(libc::EPOLL_CTL_ADD, fd, key, interest)
+    }
+
+    /// Watches a socket that is in the set for something else. What is ready already is reported as an edge.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl: it is not in the set.
+    pub fn modify(&self, fd: RawFd, key: Key, interest: Interest) -> Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, key, interest)
+    }
+
+    fn control(&self, operation: i32, fd: RawFd, key: Key, interest: Interest) -> Result<()> {
+        let name = u64::from(key.number());
         system::epoll_control(
             self.epoll.as_raw_fd(),
-            libc::EPOLL_CTL_ADD,
+            operation,
             fd,
-            INTEREST,
-            u64::from(key.number()),
+            interest.events(),
+            name,
         )
     }
 

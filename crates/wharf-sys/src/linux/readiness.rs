@@ -15,7 +15,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::handle;
 use super::lock::Lock;
 use super::parker::{Deadline, has_passed};
-use super::socket::{FLAG_CONNECTED, Phase, Side, Socket};
+use super::socket::{FLAG_CONNECTED, FLAG_ERRORS, Phase, Side, Socket};
 use super::status::Status;
 use super::thread::{self, Thread};
 use super::{synchronous, system};
@@ -51,8 +51,9 @@ impl Condition {
         let any = |bits: i16| events & bits != 0;
         if socket.is_datagram() {
             return Condition {
-                receivable: any(libc::POLLIN | libc::POLLERR) && !has_pending_receives(socket),
-                sendable: true,
+                receivable: any(libc::POLLIN) && !has_pending_receives(socket)
+                    || (any(libc::POLLERR) || socket.has(FLAG_ERRORS)) && socket.has_icmp_failure(),
+                sendable: any(libc::POLLOUT),
                 ..Condition::default()
             };
         }

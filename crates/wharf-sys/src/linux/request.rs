@@ -169,6 +169,8 @@ pub struct Mine {
 pub enum Started {
     /// Done at once, with so many bytes.
     Done(usize),
+    /// Done at once, with so many bytes of a datagram that had more, or had more beside it: a failure that has a result.
+    Cut(usize),
     /// Reported later.
     Pending,
 }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::address::{Address, Family};
+use super::datagram;
 use super::direction::Direction;
 use super::drive::{Sink, drive};
 use super::helper;
@@ -21,7 +22,7 @@ use super::network_events::Occasion;
 use super::observer::Observed;
 use super::option::{self, Kind, Options, SetEffect, Target};
 use super::port::Port;
-use super::reactor::{self, Edge};
+use super::reactor::{self, Edge, Interest, Set};
 use super::request::Request;
 use super::slab::Key;
 use super::startup;
@@ -44,7 +45,7 @@ pub struct Socket {
     send: Queue,
     urgent: OnceLock<Box<Queue>>, // made when the program first asks for urgent data
     flags: AtomicU32,             // FLAG_*
-    broken: AtomicI32, // the status of a connection that was reset or aborted; 0 while it lives
+    broken: AtomicI32, // the status of a connection that was reset or aborted, 0 while it lives; see also `receive_failure`
     association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
     watched: AtomicBool, // it is in an epoll set
     watch: Lock<Option<Key>>, // its name there
@@ -65,6 +66,12 @@ pub const FLAG_CLOSED: u32 = 1 << 7;
 pub const FLAG_NO_LINGER: u32 = 1 << 8;
 pub const FLAG_OBSERVED: u32 = 1 << 9; // somebody is told of its network events: see observer.rs
 const FLAG_FED: u32 = 1 << 10; // an overlapped receive found data at once
+pub const FLAG_BOUND: u32 = 1 << 11; // a datagram socket with a local address
+pub const FLAG_ERRORS: u32 = 1 << 12; // the kernel may have kept errors for it: see datagram/icmp.rs
+pub const FLAG_NO_CONNRESET: u32 = 1 << 13; // SIO_UDP_CONNRESET is off
+pub const FLAG_NO_NETRESET: u32 = 1 << 14; // SIO_UDP_NETRESET is off
+pub const FLAG_PACKET_INFO: u32 = 1 << 15; // WSARecvMsg was called: the kernel tells where datagrams come in
+const FLAG_AWAITS_ROOM: u32 = 1 << 16; // a datagram socket that is watched for room to send too
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +205,9 @@ impl Socket {
         };
         let fd = system::socket(family.linux(), type_of, kind.protocol()).map_err(call_status)?;
         option::fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
+        if kind == Kind::Datagram {
+            datagram::keep_icmp(fd.as_raw_fd(), family);
+        }
         let state = State {
             phase: Phase::Open,
             bound: false,
@@ -424,6 +434,12 @@ impl Socket {
         self.broken().is_some() || attempted && system::tcp_is_closed(self.fd())
     }
 
+    /// The failure that ICMP has for the next receive of a datagram socket, whose connection does not break; 0: none.
+    pub fn receive_failure(&self) -> &AtomicI32 {
+        debug_assert!(self.is_datagram());
+        &self.broken
+    }
+
     // ---- readiness ----
 
     /// Whether it is in an epoll set, so that edges tell of every change.
@@ -448,7 +464,7 @@ impl Socket {
             None => helper::default_set()?,
         };
         let key = reactor::register(self).ok_or(Status::INSUFFICIENT_RESOURCES)?;
-        if set.add(self.fd(), key).is_err() {
+        if set.add(self.fd(), key, self.interest()).is_err() {
             reactor::unregister(key);
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
@@ -465,14 +481,51 @@ impl Socket {
         }
     }
 
+    /// As [`watch`](Self::watch), for the requests of one side.
+    ///
+    /// # Errors
+    /// `INSUFFICIENT_RESOURCES`.
+    pub fn watch_for(self: &Arc<Self>, side: Side) -> Result<(), Status> {
+        if side == Side::Send && self.is_datagram() {
+            self.await_room();
+        }
+        self.watch()
+    }
+
+    /// A send found no room: from here on its return is an edge.
+    pub fn await_room(&self) {
+        if self.set_flag(FLAG_AWAITS_ROOM, true) {
+            return;
+        }
+        // Under the lock: it is in a set with its new interest by now, or will be put there with it.
+        if let Some(key) = *self.watch.lock()
+            && let Some(set) = self.set()
+        {
+            let _ = set.modify(self.fd(), key, Interest::All); // which fails only if it is not there
+        }
+    }
+
+    fn interest(&self) -> Interest {
+        if self.is_datagram() && !self.has(FLAG_AWAITS_ROOM) {
+            Interest::Arrivals
+        } else {
+            Interest::All
+        }
+    }
+
+    /// The epoll set it belongs to.
+    fn set(&self) -> Option<&Set> {
+        match self.association() {
+            Some((port, _)) => Some(&port.set),
+            None => helper::default_set().ok(),
+        }
+    }
+
     /// What its descriptor refers to was replaced: an epoll set that had the old one has the new one.
     pub fn watch_again(&self) {
         if let Some(key) = *self.watch.lock() {
-            let set = match self.association() {
-                Some((port, _)) => Some(&port.set),
-                None => helper::default_set().ok(),
-            };
-            let _ = set.map(|set| set.add(self.fd(), key)); // without memory: its waits look for themselves
+            let set = self.set();
+            let _ = set.map(|set| set.add(self.fd(), key, self.interest())); // without memory: its waits look for themselves
         }
     }
 
@@ -498,9 +551,13 @@ impl Socket {
         if edge.urgent {
             self.set_flag(FLAG_URGENT, true);
         }
+        if edge.failed {
+            self.note_errors();
+        }
+        let ends = !self.is_datagram(); // an error is an event like a datagram
         let mut observed_later = false;
         if edge.readable
-            && let Some(head) = self.claim(Side::Receive, edge.receive_ended)
+            && let Some(head) = self.claim(Side::Receive, edge.receive_ended && ends)
         {
             sink.attempt_later(self.clone(), Side::Receive, head);
             observed_later = true;
@@ -510,7 +567,7 @@ impl Socket {
             drive(self, Side::Urgent, head, None, sink);
         }
         if edge.writable {
-            let head = self.claim(Side::Send, edge.send_ended);
+            let head = self.claim(Side::Send, edge.send_ended && ends);
             drive(self, Side::Send, head, None, sink);
         }
         if !observed_later {
@@ -576,7 +633,7 @@ impl Socket {
             .map_err(|_| Status::INVALID_PARAMETER)?;
         if let Some(name) = *watch {
             // First there, then away from here: no edge falls between. Without memory it stays where it is.
-            if port.set.add(self.fd(), name).is_ok()
+            if port.set.add(self.fd(), name, self.interest()).is_ok()
                 && let Ok(default_set) = helper::default_set()
             {
                 default_set.remove(self.fd());

@@ -158,6 +158,9 @@ fn poll_and_drive(
     if fds[1].revents == 0 {
         return false;
     }
+    if fds[1].revents & libc::POLLERR != 0 {
+        socket.note_errors();
+    }
     let claimed = {
         let mut direction = socket.direction(side).lock();
         direction.edge(false);

@@ -23,6 +23,14 @@ pub fn errno() -> i32 {
     Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
+/// The result of a system call that transfers bytes, as io_uring gives it: the count, or the error number negated.
+pub fn outcome(result: isize) -> i32 {
+    match result {
+        0.. => i32::try_from(result).unwrap_or(i32::MAX),
+        _ => -errno(),
+    }
+}
+
 fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: every caller passes a descriptor the kernel just gave it.
     unsafe { OwnedFd::from_raw_fd(fd) }
@@ -315,6 +323,45 @@ pub fn disconnect(fd: RawFd) -> Result<()> {
     // SAFETY: `nowhere` is valid for its size.
     check(unsafe { libc::connect(fd, &nowhere, size_of::<libc::sockaddr>() as libc::socklen_t) })
         .map(drop)
+}
+
+/// Takes the next error that the kernel has kept for a socket (IP_RECVERR); of an origin of 0 if it is none of IP.
+pub fn next_error(fd: RawFd) -> Option<libc::sock_extended_err> {
+    #[repr(C, align(8))]
+    struct Control([u8; 256]);
+    let mut control = Control([0; 256]);
+    // SAFETY: all zeroes is an empty message, and an error of no origin.
+    let (mut message, mut told) = unsafe {
+        (
+            std::mem::zeroed::<libc::msghdr>(),
+            std::mem::zeroed::<libc::sock_extended_err>(),
+        )
+    };
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of::<Control>();
+    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+    // SAFETY: the message names `control`, which lives through the call.
+    let result = unsafe { libc::recvmsg(fd, &mut message, flags) };
+    if result < 0 && errno() != libc::EINTR {
+        return None;
+    }
+    const OF_IP: [(i32, i32); 2] = [
+        (libc::IPPROTO_IP, libc::IP_RECVERR),
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    ];
+    // SAFETY: the kernel wrote well-formed records into `control`, whose length is in the message.
+    unsafe {
+        let mut record = libc::CMSG_FIRSTHDR(&message);
+        while !record.is_null() {
+            if OF_IP.contains(&((*record).cmsg_level, (*record).cmsg_type)) {
+                told = libc::CMSG_DATA(record)
+                    .cast::<libc::sock_extended_err>()
+                    .read_unaligned();
+            }
+            record = libc::CMSG_NXTHDR(&message, record);
+        }
+    }
+    Some(told)
 }
 
 /// listen(2).

@@ -1,4 +1,5 @@
-//! recv, WSARecv, send and WSASend on a socket: what is refused, and what is started.
+//! recv, WSARecv, send and WSASend: what is refused, and what is started. On datagram sockets they are what
+//! `datagram.rs` says.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,6 +7,7 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::completion;
+use super::datagram::Report;
 use super::network_events::Occasion;
 use super::operation::{Buffers, Operation, Transfer, TransferFlags};
 use super::request::{How, Started};
@@ -25,6 +27,9 @@ impl Socket {
         flags: u32,
         overlapped: Option<How>,
     ) -> Result<Started, Status> {
+        if self.is_datagram() {
+            return self.receive_datagram(buffers, flags, Report::Nowhere, overlapped);
+        }
         let received = self.start_receive(buffers, flags, overlapped);
         self.observe(match flags & MSG_OOB as u32 {
             0 => Occasion::Receive,
@@ -48,8 +53,7 @@ impl Socket {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
         self.may_receive()?;
-        let may_wait_for_all =
-            !flag(PEEK | OOB | MSG_PARTIAL) && !self.is_datagram() && !self.is_non_blocking();
+        let may_wait_for_all = !flag(PEEK | OOB | MSG_PARTIAL) && !self.is_non_blocking();
         if flag(WAITALL) && !may_wait_for_all {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
@@ -57,7 +61,7 @@ impl Socket {
             self.may_receive_urgent()?;
         }
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
-        if buffers.is_empty() && overlapped.is_none() && !self.is_datagram() {
+        if buffers.is_empty() && overlapped.is_none() {
             return Ok(Started::Done(0));
         }
         let (peek, urgent, wait_all) = (flag(PEEK), flag(OOB), flag(WAITALL));
@@ -84,13 +88,13 @@ impl Socket {
         flags: u32,
         overlapped: Option<How>,
     ) -> Result<Started, Status> {
+        if self.is_datagram() {
+            return self.send_datagram(buffers, flags, None, Box::default(), overlapped);
+        }
         if flags & !((MSG_OOB | MSG_DONTROUTE) as u32) != 0 {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
         let urgent = flags & MSG_OOB as u32 != 0;
-        if urgent && self.is_datagram() {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
         self.may_send()?;
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
         let partial = matches!(how, How::Immediate);
@@ -117,11 +121,7 @@ impl Socket {
     }
 
     fn may_receive(&self) -> Result<(), Status> {
-        if self.is_datagram() {
-            if !self.state().bound {
-                return Err(Status::INVALID);
-            }
-        } else if !self.is_connected() {
+        if !self.is_connected() {
             return Err(Status::NOT_CONNECTED);
         }
         if self.has(FLAG_RECEIVE_SHUT) {
@@ -132,9 +132,6 @@ impl Socket {
     }
 
     fn may_receive_urgent(&self) -> Result<(), Status> {
-        if self.is_datagram() {
-            return Err(Status::OPERATION_UNSUPPORTED);
-        }
         if self.state().options.out_of_band_inline() {
             return Err(Status::INVALID);
         }

@@ -1,4 +1,4 @@
-//! mswsock.h: AcceptEx, ConnectEx and how they are found.
+//! mswsock.h: AcceptEx, ConnectEx, and how they and WSARecvMsg are found.
 
 use core::ffi::c_void;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
 
+use super::datagram;
 use crate::platform::accept::Output;
 use crate::platform::address::Address;
 use crate::platform::operation::Buffers;
@@ -257,6 +258,17 @@ fn answer(
             socket.set_keepalive_values(input).map_err(Refusal::Now)?;
             Ok(0)
         }
+        SIO_UDP_CONNRESET | SIO_UDP_NETRESET if socket.is_datagram() => {
+            let on = input
+                .first_chunk()
+                .map(|bytes| i32::from_ne_bytes(*bytes) != 0)
+                .ok_or(fault)?;
+            match code {
+                SIO_UDP_CONNRESET => socket.report_unreachable_ports(on),
+                _ => socket.report_expired_datagrams(on),
+            }
+            Ok(0)
+        }
         SIO_BASE_HANDLE if !overlapped => write_out(output, &handle.to_ne_bytes()),
         _ => Err(Refusal::Later(Status::NOT_SUPPORTED)),
     }
@@ -296,13 +308,15 @@ fn extension(
     how: Option<How>,
 ) -> Result<Controlled, Status> {
     let guid = input.first_chunk::<16>().ok_or(Status::FAULT)?;
-    let functions: [(GUID, usize); 3] = [
+    let functions: [(GUID, usize); 5] = [
         (WSAID_ACCEPTEX, AcceptEx as *const () as usize),
         (WSAID_CONNECTEX, ConnectEx as *const () as usize),
         (
             WSAID_GETACCEPTEXSOCKADDRS,
             GetAcceptExSockaddrs as *const () as usize,
         ),
+        (WSAID_WSARECVMSG, datagram::WSARecvMsg as *const () as usize),
+        (WSAID_WSASENDMSG, datagram::WSASendMsg as *const () as usize),
     ];
     let found = functions.iter().find(|(known, _)| bytes_of(known) == *guid);
     let (_, function) = found.ok_or(Status::INVALID)?;

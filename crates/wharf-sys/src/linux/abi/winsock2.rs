@@ -232,7 +232,7 @@ pub unsafe extern "system" fn closesocket(s: SOCKET) -> i32 {
 
 /// # Safety
 /// `name` is null or valid for `length` bytes.
-unsafe fn read_address(
+pub unsafe fn read_address(
     name: *const SOCKADDR,
     length: i32,
     family: Family,
@@ -327,8 +327,13 @@ pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *m
 pub unsafe extern "system" fn connect(s: SOCKET, name: *const SOCKADDR, namelen: i32) -> i32 {
     let connect = || {
         let socket = find(s)?;
-        // SAFETY: the caller's promise.
-        socket.connect(unsafe { read_address(name, namelen, socket.family) }?)
+        if name.is_null() || namelen < 0 {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: the caller's promise; no more than an address needs is read.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(name.cast::<u8>(), (namelen as usize).min(128)) };
+        socket.connect(Address::peer_from_windows(bytes, socket.family)?)
     };
     last_error::winsock_result(connect())
 }
@@ -388,7 +393,7 @@ pub unsafe extern "system" fn shutdown(s: SOCKET, how: i32) -> i32 {
 
 /// # Safety
 /// `buffers` is valid for `count` entries; they are captured.
-unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status> {
+pub unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status> {
     if count == 0 {
         return Err(Status::INVALID);
     }
@@ -415,7 +420,7 @@ unsafe fn capture(buffers: *const WSABUF, count: u32) -> Result<Buffers, Status>
 
 /// # Safety
 /// `overlapped` is null or stays valid until the operation has been reported; `out` is as it promises.
-unsafe fn how(
+pub unsafe fn how(
     overlapped: *mut OVERLAPPED,
     routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
     out: DoneOut,
@@ -429,12 +434,16 @@ unsafe fn how(
     Some(How::Overlapped(overlapped, routine, out))
 }
 
-/// The result of WSARecv or WSASend. An overlapped one that is done at once has stored its count by now: the program
+/// The result of WSARecv, WSASend and relatives. An overlapped one that is done at once has stored its count by now: the program
 /// may have been told, and the variable gone with it.
 ///
 /// # Safety
 /// Without an OVERLAPPED, `transferred` is null or valid for writes.
-unsafe fn report(started: Result<Started, Status>, how: Option<How>, transferred: *mut u32) -> i32 {
+pub unsafe fn report(
+    started: Result<Started, Status>,
+    how: Option<How>,
+    transferred: *mut u32,
+) -> i32 {
     let result = match started {
         Ok(Started::Done(bytes)) => {
             if how.is_none() {
@@ -442,6 +451,13 @@ unsafe fn report(started: Result<Started, Status>, how: Option<How>, transferred
                 unsafe { store(transferred, bytes as u32) };
             }
             Ok(())
+        }
+        Ok(Started::Cut(bytes)) => {
+            if how.is_none() {
+                // SAFETY: the caller's promise.
+                unsafe { store(transferred, bytes as u32) };
+            }
+            Err(Status::BUFFER_OVERFLOW)
         }
         Ok(Started::Pending) => Err(Status::IO_PENDING),
         Err(status) => Err(status),
@@ -544,7 +560,7 @@ pub unsafe extern "system" fn recv(s: SOCKET, buf: PSTR, len: i32, flags: SEND_R
         let buffer = buffer(buf, len).inspect_err(|_| socket.observe(Occasion::ReceiveRefused))?;
         socket.receive(buffer, flags as u32, None)
     };
-    last_error::winsock_value(receive().map(bytes_done), SOCKET_ERROR)
+    last_error::winsock_value(receive().and_then(bytes_done), SOCKET_ERROR)
 }
 
 /// Sends, as the blocking mode says. Returns the count of bytes.
@@ -555,20 +571,22 @@ pub unsafe extern "system" fn recv(s: SOCKET, buf: PSTR, len: i32, flags: SEND_R
 /// `buf` is null or valid for reads of `len` bytes.
 pub unsafe extern "system" fn send(s: SOCKET, buf: PCSTR, len: i32, flags: SEND_RECV_FLAGS) -> i32 {
     let send = || find(s)?.send(buffer(buf.cast_mut(), len)?, flags as u32, None);
-    last_error::winsock_value(send().map(bytes_done), SOCKET_ERROR)
+    last_error::winsock_value(send().and_then(bytes_done), SOCKET_ERROR)
 }
 
-fn buffer(base: *mut u8, length: i32) -> Result<Buffers, Status> {
+pub fn buffer(base: *mut u8, length: i32) -> Result<Buffers, Status> {
     if length < 0 || (base.is_null() && length > 0) {
         return Err(Status::FAULT);
     }
     Ok(Buffers::one(base, length as usize))
 }
 
-fn bytes_done(started: Started) -> i32 {
+/// What a call returns that is not overlapped.
+pub fn bytes_done(started: Started) -> Result<i32, Status> {
     match started {
-        Started::Done(bytes) => bytes as i32,
-        Started::Pending => 0,
+        Started::Done(bytes) => Ok(bytes as i32),
+        Started::Cut(_) => Err(Status::BUFFER_OVERFLOW),
+        Started::Pending => Ok(0),
     }
 }
 

@@ -13,6 +13,7 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::super::address::Family;
+use super::super::datagram;
 use super::super::status::Status;
 use super::super::system;
 use super::membership::Interface;
@@ -74,6 +75,11 @@ impl Options {
             Kernel::Nothing => Ok(()),
             Kernel::Plain(level, name) => set_int(fd, level, name, value as i32),
             Kernel::Buffer(name) => set_int(fd, libc::SOL_SOCKET, name, saturated(value)),
+            Kernel::PacketInfo if value == 0 => Ok(()),
+            Kernel::PacketInfo => {
+                datagram::ask_for_packet_info(fd, family);
+                Ok(())
+            }
             Kernel::KeepAlive => self.carry_keep_alive(fd),
             Kernel::UserTimeout => {
                 let milliseconds = saturated(value.saturating_mul(1000));

@@ -7,7 +7,7 @@ use super::super::address::Family;
 use Family::{V4, V6};
 use Kernel::{
     Buffer, DontFragment, Fragmentation, InterfaceIndex, KeepAlive, MulticastInterface, Nothing,
-    Plain, UserTimeout, V6Only,
+    PacketInfo, Plain, UserTimeout, V6Only,
 };
 
 /// What a socket records, in the order of [`SETTINGS`].
@@ -132,6 +132,9 @@ pub enum Kernel {
     InterfaceIndex(i32, i32),
     /// An address of an interface, or 0.x.y.z with its index.
     MulticastInterface,
+    /// Once any option wants the interface or address a datagram came by, the kernel is asked for both, for good: what is
+    /// delivered is decided by the record.
+    PacketInfo,
 }
 
 /// What Windows lets a packet travel, where nobody says otherwise.
@@ -192,13 +195,13 @@ pub const SETTINGS: &[Record] = &[
     record(Setting::MulticastIf,          0,    false, MulticastInterface),
     record(Setting::MulticastLoop,        1,    false, Plain(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP)),
     record(Setting::MulticastTtl,         1,    false, Plain(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL)),
-    record(Setting::OriginalArrivalIf,    0,    false, Nothing),
-    record(Setting::PacketInfo,           0,    false, Plain(libc::IPPROTO_IP, libc::IP_PKTINFO)),
+    record(Setting::OriginalArrivalIf,    0,    false, PacketInfo),
+    record(Setting::PacketInfo,           0,    false, PacketInfo),
     record(Setting::ReceiveBroadcast,     1,    false, Nothing),
-    record(Setting::ReceiveDestination,   0,    false, Nothing),
+    record(Setting::ReceiveDestination,   0,    false, PacketInfo),
     record(Setting::ReceiveEcn,           0,    false, Nothing),
     record(Setting::ReceiveErrors,        0,    false, Nothing), // the engine's own: ICMP errors are told by receives
-    record(Setting::ReceiveInterface,     0,    false, Nothing),
+    record(Setting::ReceiveInterface,     0,    false, PacketInfo),
     record(Setting::ReceiveRoutingHeader, 0,    false, Nothing),
     record(Setting::ReceiveTos,           0,    false, Plain(libc::IPPROTO_IP, libc::IP_RECVTOS)),
     record(Setting::ReceiveTtl,           0,    false, Plain(libc::IPPROTO_IP, libc::IP_RECVTTL)),
@@ -218,12 +221,12 @@ pub const SETTINGS: &[Record] = &[
     record(Setting::V6MulticastHops,        1,    false, Plain(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS)),
     record(Setting::V6MulticastIf,          0,    false, Plain(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF)),
     record(Setting::V6MulticastLoop,        1,    false, Plain(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP)),
-    record(Setting::V6PacketInfo,           0,    false, Plain(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)),
+    record(Setting::V6PacketInfo,           0,    false, PacketInfo),
     record(Setting::V6ProtectionLevel, PROTECTION_LEVEL_UNRESTRICTED, true, Nothing),
-    record(Setting::V6ReceiveDestination,   0,    false, Nothing),
+    record(Setting::V6ReceiveDestination,   0,    false, PacketInfo),
     record(Setting::V6ReceiveEcn,           0,    false, Nothing),
     record(Setting::V6ReceiveErrors,        0,    false, Nothing), // as for IPv4
-    record(Setting::V6ReceiveInterface,     0,    false, Nothing),
+    record(Setting::V6ReceiveInterface,     0,    false, PacketInfo),
     record(Setting::V6ReceiveRoutingHeader, 0,    false, Nothing),
     record(Setting::V6ReceiveTrafficClass,  0,    false, Plain(libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS)),
     record(Setting::V6RoutingHeader,        0,    true,  Nothing),
