@@ -21,7 +21,7 @@ fn select(socket: Raw, window: HWND, message: u32, mask: u32) -> Result<(), WSA_
 }
 
 /// A message-only window of the calling thread.
-struct Window(HWND);
+pub struct Window(HWND);
 
 /// A network event as its message tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const CLASS: &[u8] = b"wharf-async-select\0";
 
 impl Window {
     #[track_caller]
-    fn new() -> Window {
+    pub fn new() -> Window {
         startup();
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
@@ -79,7 +79,7 @@ impl Window {
     }
 
     #[track_caller]
-    fn select(&self, socket: Raw, mask: u32) {
+    pub fn select(&self, socket: Raw, mask: u32) {
         assert_eq!(select(socket, self.0, MESSAGE, mask), Ok(()));
     }
 
@@ -132,7 +132,7 @@ impl Window {
 
     /// Those events of the socket come, in this order, and then nothing.
     #[track_caller]
-    fn expect_only(&self, socket: Raw, events: &[u32]) {
+    pub fn expect_only(&self, socket: Raw, events: &[u32]) {
         for event in events {
             self.expect(told(socket, *event));
         }
@@ -140,7 +140,7 @@ impl Window {
     }
 
     #[track_caller]
-    fn expect_nothing(&self) {
+    pub fn expect_nothing(&self) {
         assert_eq!(self.next(QUIET_MS), None);
     }
 }

@@ -8,6 +8,7 @@
 
 mod harness;
 mod tcp;
+mod udp;
 mod window;
 
 mod accept;
@@ -17,6 +18,11 @@ mod cancel;
 mod close;
 mod concurrency;
 mod connect;
+mod datagram_errors;
+mod datagram_messages;
+mod datagram_ports;
+mod datagram_readiness;
+mod datagrams;
 mod deferral;
 mod errors_last;
 mod event_select;

@@ -719,6 +719,11 @@ impl Request {
         self.internal() as u32 != STATUS_PENDING as u32
     }
 
+    /// Whether the library has no use for its memory.
+    pub fn is_idle(&self) -> bool {
+        !self.accepted.load(Ordering::Relaxed) || self.is_finished()
+    }
+
     /// Waits until the status block is final.
     pub fn until_finished(&self) {
         until("a final status", || self.is_finished());
@@ -818,7 +823,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if self.accepted.load(Ordering::Relaxed) && !self.is_finished() {
+        if !self.is_idle() {
             return; // the library may still write here
         }
         // SAFETY: made by Box::leak in `from_data`, and nothing is in flight.
