@@ -1,10 +1,10 @@
-//! Sockets as the load generator and the hand-written peers use them: IPv4, loopback, TCP.
+//! Sockets as the load generator and the hand-written peers use them: IPv4, loopback, TCP and UDP.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Result;
-use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseaddr, set_tcp_nodelay};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -36,6 +36,29 @@ pub fn connection(index: usize, port: u16) -> Result<OwnedFd> {
     connect(&socket, &SocketAddrV4::new(address, port))?;
     set_tcp_nodelay(&socket, true)?;
     Ok(socket)
+}
+
+/// The receive buffer that a server of datagrams asks for; the machine may allow less.
+pub const DATAGRAM_BUFFER: usize = 4 << 20;
+
+/// A socket for datagrams to `port` on every address.
+pub fn datagrams(port: u16, flags: SocketFlags) -> Result<OwnedFd> {
+    let socket = datagram_socket(flags)?;
+    set_socket_recv_buffer_size(&socket, DATAGRAM_BUFFER)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))?;
+    Ok(socket)
+}
+
+/// A client of `port`: a blocking socket that sends there, and hears nobody else.
+pub fn datagram_client(port: u16) -> Result<OwnedFd> {
+    let socket = datagram_socket(SocketFlags::empty())?;
+    connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket)
+}
+
+fn datagram_socket(flags: SocketFlags) -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | flags;
+    socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)
 }
 
 /// As many descriptors as the machine allows.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -171,6 +171,7 @@ fn load_command(point: &Point, server: &Server, seconds: f64) -> Result<Command>
 struct Server {
     child: Child,
     port: u16,
+    workload: Workload,
     cpus: &'static [usize],
     output: PathBuf,
     is_wine: bool,
@@ -203,6 +204,7 @@ impl Server {
         Ok(Self {
             child,
             port,
+            workload: point.workload,
             cpus,
             output,
             is_wine: spec.name == "wine",
@@ -211,7 +213,7 @@ impl Server {
 
     fn wait_until_it_listens(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        while !self.answers() {
             ensure!(
                 Path::new(&format!("/proc/{}/exe", self.child.id())).exists(),
                 "the server ended: {}",
@@ -226,6 +228,14 @@ impl Server {
         }
         std::thread::sleep(Duration::from_millis(200));
         Ok(())
+    }
+
+    fn answers(&self) -> bool {
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        match self.workload {
+            Workload::UdpEcho => echoes_datagrams(address).unwrap_or(false),
+            _ => TcpStream::connect(address).is_ok(),
+        }
     }
 
     fn id(&self) -> u32 {
@@ -317,8 +327,20 @@ fn c_source(spec: &ServerSpec, workload: Workload) -> &'static str {
         Workload::TwoReceives => "two_receives_iocp",
         Workload::SendThenCompute => "compute_iocp",
         Workload::SelfPost => "self_post_iocp",
+        Workload::UdpEcho => "udp_echo_iocp",
         Workload::Posted => "posted_iocp",
     }
+}
+
+/// Whether a datagram comes back.
+fn echoes_datagrams(server: (Ipv4Addr, u16)) -> std::io::Result<bool> {
+    const PROBE: &[u8] = b"is there anybody";
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    socket.send_to(PROBE, server)?;
+    let mut answer = [0; PROBE.len()];
+    socket.recv_from(&mut answer)?;
+    Ok(answer == PROBE)
 }
 
 /// A port below the range that clients get theirs from, that nobody listens at.
@@ -326,7 +348,8 @@ fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     for _ in 0..1000 {
         let offset = (std::process::id() as u16).wrapping_add(NEXT.fetch_add(1, Relaxed)) % 12000;
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, 20000 + offset)).is_ok() {
+        let address = (Ipv4Addr::UNSPECIFIED, 20000 + offset);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
             return Ok(20000 + offset);
         }
     }

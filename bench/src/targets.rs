@@ -449,6 +449,11 @@ fn others() -> Vec<Row> {
             "send, then compute 10 µs, 64 connections",
             "send-then-compute:64x64,compute-us=10",
         ),
+        other(
+            "other-udp-echo",
+            "datagrams, one socket, 64 clients",
+            "udp-echo:64x64",
+        ),
     ]
 }
 

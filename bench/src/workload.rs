@@ -24,6 +24,8 @@ pub enum Workload {
     Idle,
     /// An echo beside a handler that posts a packet to its own port whenever it takes one.
     SelfPost,
+    /// Datagrams: one socket serves all clients, and sends each its message back.
+    UdpEcho,
     /// Packets posted by some threads and taken by others; no sockets.
     Posted,
 }

@@ -8,7 +8,9 @@ use bench::{Workload, net};
 use clap::Parser;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::{Errno, Result};
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
+use rustix::net::{
+    RecvFlags, SendFlags, SocketFlags, accept_with, recv, recvfrom, send, sendto,
+};
 
 /// One connection, and what of its answer the socket did not take yet.
 struct Connection {
@@ -31,6 +33,9 @@ const LISTENER: u64 = u64::MAX;
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     net::raise_descriptor_limit()?;
+    if arguments.workload == Workload::UdpEcho {
+        return echo_datagrams(&arguments);
+    }
     let mut server = Server {
         workload: arguments.workload,
         epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -61,6 +66,28 @@ fn main() -> anyhow::Result<()> {
                 LISTENER => server.accept(),
                 slot => server.drive(slot as usize, event.flags),
             }
+        }
+    }
+}
+
+/// One socket; as many datagrams as there are for each event.
+fn echo_datagrams(arguments: &Arguments) -> anyhow::Result<()> {
+    let socket = net::datagrams(arguments.port, SocketFlags::NONBLOCK)?;
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let flags = EventFlags::IN | EventFlags::ET;
+    epoll::add(&epoll, &socket, EventData::new_u64(0), flags)?;
+    let mut buffer = vec![0; arguments.buffer_len()];
+    let mut events = Vec::with_capacity(1);
+    loop {
+        events.clear();
+        let room = rustix::buffer::spare_capacity(&mut events);
+        match epoll::wait(&epoll, room, None) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        while let Ok((_, len, Some(from))) = recvfrom(&socket, &mut buffer[..], RecvFlags::empty())
+        {
+            let _ = sendto(&socket, &buffer[..len], SendFlags::NOSIGNAL, &from); // who is gone gets nothing
         }
     }
 }

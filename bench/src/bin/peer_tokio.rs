@@ -1,12 +1,14 @@
 //! Peer: tokio. No workers: the current-thread runtime; otherwise the multi-threaded one with so many.
 
+use std::sync::Arc;
+
 use bench::message::{ORDERS_LEN, Orders, STAMP_LEN, write_handled_at};
 use bench::server::{Arguments, follow, now_ns};
 use bench::{Workload, net};
 use clap::Parser;
 use rustix::net::SocketFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -26,6 +28,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.workload == Workload::UdpEcho {
+        return echo_datagrams(arguments).await;
+    }
     let listener = net::listener(arguments.port, SocketFlags::NONBLOCK)?;
     let listener = TcpListener::from_std(listener.into())?;
     loop {
@@ -39,6 +44,25 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
             tokio::spawn(task);
         }
     }
+}
+
+/// One socket, and as many tasks as workers.
+async fn echo_datagrams(arguments: Arguments) -> anyhow::Result<()> {
+    let socket = net::datagrams(arguments.port, SocketFlags::NONBLOCK)?;
+    let socket = Arc::new(UdpSocket::from_std(socket.into())?);
+    let buffer_len = arguments.buffer_len();
+    let echo = move |socket: Arc<UdpSocket>| async move {
+        let mut buffer = vec![0; buffer_len];
+        loop {
+            if let Ok((len, from)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(&buffer[..len], from).await; // who is gone gets nothing
+            }
+        }
+    };
+    for _ in 1..arguments.workers {
+        tokio::spawn(echo(socket.clone()));
+    }
+    echo(socket).await
 }
 
 /// Serves one connection until it ends.

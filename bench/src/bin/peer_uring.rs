@@ -3,6 +3,9 @@
 //! Single issuer, task work deferred to the one wait, single-shot receives into a buffer per connection, one operation
 //! in flight per connection (two sends for `request-two-sends`, linked).
 
+#[path = "peer_uring/datagrams.rs"]
+mod datagrams;
+
 use std::os::fd::AsRawFd;
 
 use bench::message::{ORDERS_LEN, Orders, STAMP_LEN, write_handled_at};
@@ -38,6 +41,9 @@ struct Server {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     net::raise_descriptor_limit()?;
+    if arguments.workload == Workload::UdpEcho {
+        return datagrams::echo(&arguments);
+    }
     let listener = net::listener(arguments.port, SocketFlags::empty())?;
     let mut builder = IoUring::builder();
     builder

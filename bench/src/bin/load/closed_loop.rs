@@ -1,8 +1,9 @@
 //! Echo and its relatives: each connection has `depth` messages under way, and sends the next when an answer is back.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use bench::message::{Orders, STAMP_LEN, Verifier, handled_at_ns, stamp, template};
 use bench::server::now_ns;
 use bench::{Measurement, net};
@@ -45,6 +46,11 @@ pub fn run(arguments: &Arguments) -> Result<Measurement> {
                 .with_context(|| format!("connection {index}"))?,
         );
     }
+    run_on(arguments, sockets)
+}
+
+/// The same on sockets that are connected already.
+pub fn run_on(arguments: &Arguments, sockets: Vec<OwnedFd>) -> Result<Measurement> {
     let now = Instant::now();
     let connection = |index| Connection {
         verifier: Verifier::new(
@@ -75,12 +81,27 @@ pub fn run(arguments: &Arguments) -> Result<Measurement> {
         Some(turns) => this.in_turns(turns)?,
         None => this.until_over()?,
     };
+    ensure!(
+        this.connections.iter().all(|one| !one.waits_since(end)),
+        "stalled: a message was lost"
+    );
     let mut measurement = this.window.close(end)?;
     if arguments.stall_every.is_some() {
         measurement.stalls = this.recorder.summary();
     }
     Ok(measurement)
 }
+
+impl Connection {
+    /// Whether an answer is missing for longer than any answer takes.
+    fn waits_since(&self, end: Instant) -> bool {
+        let oldest = self.sent_at[self.answered as usize % self.sent_at.len()];
+        self.sent > self.answered && end.saturating_duration_since(oldest) > LOST
+    }
+}
+
+/// An answer that takes longer does not come any more.
+const LOST: Duration = Duration::from_secs(1);
 
 impl Loop<'_> {
     fn until_over(&mut self) -> Result<Instant> {
