@@ -308,11 +308,15 @@ fn socket_constants() -> Vec<Section> {
         "getaddrinfo and getnameinfo" Hexadecimal {
             AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_ALL, AI_ADDRCONFIG, AI_V4MAPPED,
             AI_NON_AUTHORITATIVE, AI_SECURE, AI_RETURN_PREFERRED_NAMES, AI_FQDN, NI_NOFQDN, NI_NUMERICHOST,
-            NI_NAMEREQD, NI_NUMERICSERV, NI_DGRAM,
+            NI_NAMEREQD, NI_NUMERICSERV, NI_DGRAM, AI_DNS_ONLY, AI_FORCE_CLEAR_TEXT, AI_BYPASS_DNS_CACHE,
+            AI_FILESERVER, AI_DISABLE_IDN_ENCODING,
         }
         "getaddrinfo and getnameinfo" Decimal {
-            EAI_AGAIN, EAI_BADFLAGS, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NONAME, EAI_SERVICE,
+            EAI_AGAIN, EAI_BADFLAGS, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NODATA, EAI_NONAME, EAI_SERVICE,
             EAI_SOCKTYPE,
+        }
+        "gethostbyname and relatives" Decimal {
+            HOST_NOT_FOUND, TRY_AGAIN, NO_RECOVERY, NO_DATA, WSANO_ADDRESS, NO_ADDRESS,
         }
         "Errors" Decimal {
             WSA_INVALID_HANDLE, WSA_NOT_ENOUGH_MEMORY, WSA_INVALID_PARAMETER, WSA_OPERATION_ABORTED,
@@ -361,9 +365,17 @@ mod derived {
     pub const EAI_FAIL: i32 = WSANO_RECOVERY;
     pub const EAI_FAMILY: i32 = WSAEAFNOSUPPORT;
     pub const EAI_MEMORY: i32 = WSA_NOT_ENOUGH_MEMORY;
+    pub const EAI_NODATA: i32 = WSANO_DATA;
     pub const EAI_NONAME: i32 = WSAHOST_NOT_FOUND;
     pub const EAI_SERVICE: i32 = WSATYPE_NOT_FOUND;
     pub const EAI_SOCKTYPE: i32 = WSAESOCKTNOSUPPORT;
+
+    pub const HOST_NOT_FOUND: i32 = WSAHOST_NOT_FOUND;
+    pub const TRY_AGAIN: i32 = WSATRY_AGAIN;
+    pub const NO_RECOVERY: i32 = WSANO_RECOVERY;
+    pub const NO_DATA: i32 = WSANO_DATA;
+    pub const WSANO_ADDRESS: i32 = WSANO_DATA;
+    pub const NO_ADDRESS: i32 = WSANO_DATA;
 }
 
 /// A structure as C names it, its size, and the offsets of its fields.
@@ -557,6 +569,9 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "SIO_UDP_NETRESET",
     "SIO_TCP_INFO",
     "SIO_CPU_AFFINITY",
+    "AI_DNS_ONLY",
+    "AI_FORCE_CLEAR_TEXT",
+    "AI_BYPASS_DNS_CACHE",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {

@@ -131,7 +131,50 @@ u_long ntohl(u_long netlong) WHARF_SYMBOL(ntohl);
 u_short ntohs(u_short netshort) WHARF_SYMBOL(ntohs);
 u_long inet_addr(const char *cp) WHARF_SYMBOL(inet_addr);
 char *inet_ntoa(struct in_addr in) WHARF_SYMBOL(inet_ntoa);
+int WSAHtonl(SOCKET s, u_long hostlong, u_long *lpnetlong);
+int WSAHtons(SOCKET s, u_short hostshort, u_short *lpnetshort);
+int WSANtohl(SOCKET s, u_long netlong, u_long *lphostlong);
+int WSANtohs(SOCKET s, u_short netshort, u_short *lphostshort);
 WHARF_END_DECLARATIONS
+
+/* The wider ones are macros too, for programs that bring their own where these are missing. */
+#define htonll htonll
+#define ntohll ntohll
+#define htonf htonf
+#define ntohf ntohf
+#define htond htond
+#define ntohd ntohd
+static inline UINT64 htonll(UINT64 Value) {
+    UINT64 net;
+    UCHAR *bytes = (UCHAR *)&net;
+    int i;
+    for (i = 7; i >= 0; i--, Value >>= 8)
+        bytes[i] = (UCHAR)Value;
+    return net;
+}
+static inline UINT64 ntohll(UINT64 Value) { return htonll(Value); }
+static inline UINT32 htonf(float Value) {
+    UINT32 bits;
+    memcpy(&bits, &Value, sizeof bits);
+    return htonl(bits);
+}
+static inline float ntohf(UINT32 Value) {
+    UINT32 bits = ntohl(Value);
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+static inline UINT64 htond(double Value) {
+    UINT64 bits;
+    memcpy(&bits, &Value, sizeof bits);
+    return htonll(bits);
+}
+static inline double ntohd(UINT64 Value) {
+    UINT64 bits = ntohll(Value);
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
 
 /* Names */
 
@@ -155,6 +198,23 @@ typedef struct protoent {
     char **p_aliases;
     short p_proto;
 } PROTOENT, *PPROTOENT, *LPPROTOENT;
+
+/*
+ * gethostname is a macro: libc declares its own in <unistd.h>, which a program may have read already. The wrapper of
+ * that header keeps the two apart when it comes later.
+ */
+#define gethostname wharf_gethostname
+
+WHARF_BEGIN_DECLARATIONS
+struct hostent *gethostbyaddr(const char *addr, int len, int type) WHARF_SYMBOL(gethostbyaddr);
+struct hostent *gethostbyname(const char *name) WHARF_SYMBOL(gethostbyname);
+int gethostname(char *name, int namelen);
+int GetHostNameW(PWSTR name, int namelen) WHARF_WIDE_SYMBOL(GetHostNameW);
+struct servent *getservbyport(int port, const char *proto) WHARF_SYMBOL(getservbyport);
+struct servent *getservbyname(const char *name, const char *proto) WHARF_SYMBOL(getservbyname);
+struct protoent *getprotobynumber(int number) WHARF_SYMBOL(getprotobynumber);
+struct protoent *getprotobyname(const char *name) WHARF_SYMBOL(getprotobyname);
+WHARF_END_DECLARATIONS
 
 /* A socket's life */
 
@@ -193,11 +253,15 @@ typedef WSAPROTOCOL_INFOW WSAPROTOCOL_INFO;
 typedef LPWSAPROTOCOL_INFOW LPWSAPROTOCOL_INFO;
 #define SO_PROTOCOL_INFO SO_PROTOCOL_INFOW
 #define WSASocket WSASocketW
+#define WSAAddressToString WSAAddressToStringW
+#define WSAStringToAddress WSAStringToAddressW
 #else
 typedef WSAPROTOCOL_INFOA WSAPROTOCOL_INFO;
 typedef LPWSAPROTOCOL_INFOA LPWSAPROTOCOL_INFO;
 #define SO_PROTOCOL_INFO SO_PROTOCOL_INFOA
 #define WSASocket WSASocketA
+#define WSAAddressToString WSAAddressToStringA
+#define WSAStringToAddress WSAStringToAddressA
 #endif
 
 typedef struct linger {
@@ -221,6 +285,15 @@ int getpeername(SOCKET s, struct sockaddr *name, int *namelen) WHARF_SYMBOL(getp
 int getsockopt(SOCKET s, int level, int optname, char *optval, int *optlen) WHARF_SYMBOL(getsockopt);
 int setsockopt(SOCKET s, int level, int optname, const char *optval, int optlen) WHARF_SYMBOL(setsockopt);
 int ioctlsocket(SOCKET s, LONG cmd, u_long *argp);
+INT WSAAddressToStringA(LPSOCKADDR lpsaAddress, DWORD dwAddressLength, LPWSAPROTOCOL_INFOA lpProtocolInfo,
+                        LPSTR lpszAddressString, LPDWORD lpdwAddressStringLength);
+INT WSAAddressToStringW(LPSOCKADDR lpsaAddress, DWORD dwAddressLength, LPWSAPROTOCOL_INFOW lpProtocolInfo,
+                        LPWSTR lpszAddressString, LPDWORD lpdwAddressStringLength)
+    WHARF_WIDE_SYMBOL(WSAAddressToStringW);
+INT WSAStringToAddressA(LPSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_INFOA lpProtocolInfo,
+                        LPSOCKADDR lpAddress, LPINT lpAddressLength);
+INT WSAStringToAddressW(LPWSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_INFOW lpProtocolInfo,
+                        LPSOCKADDR lpAddress, LPINT lpAddressLength) WHARF_WIDE_SYMBOL(WSAStringToAddressW);
 WHARF_END_DECLARATIONS
 
 /* Data */

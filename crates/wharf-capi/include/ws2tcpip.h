@@ -108,10 +108,70 @@ extern const IN6_ADDR in6addr_loopback;
 
 INT inet_pton(INT Family, LPCSTR pszAddrString, PVOID pAddrBuf) WHARF_SYMBOL(inet_pton);
 LPCSTR inet_ntop(INT Family, const VOID *pAddr, LPSTR pStringBuf, size_t StringBufSize) WHARF_SYMBOL(inet_ntop);
+INT InetPtonW(INT Family, LPCWSTR pszAddrString, PVOID pAddrBuf) WHARF_WIDE_SYMBOL(InetPtonW);
+LPCWSTR InetNtopW(INT Family, const VOID *pAddr, LPWSTR pStringBuf, size_t StringBufSize)
+    WHARF_WIDE_SYMBOL(InetNtopW);
+
+INT getaddrinfo(PCSTR pNodeName, PCSTR pServiceName, const ADDRINFOA *pHints, PADDRINFOA *ppResult)
+    WHARF_SYMBOL(getaddrinfo);
+INT GetAddrInfoW(PCWSTR pNodeName, PCWSTR pServiceName, const ADDRINFOW *pHints, PADDRINFOW *ppResult)
+    WHARF_WIDE_SYMBOL(GetAddrInfoW);
+VOID freeaddrinfo(PADDRINFOA pAddrInfo) WHARF_SYMBOL(freeaddrinfo);
+VOID FreeAddrInfoW(PADDRINFOW pAddrInfo); /* for names of any width */
+INT getnameinfo(const SOCKADDR *pSockaddr, socklen_t SockaddrLength, PCHAR pNodeBuffer, DWORD NodeBufferSize,
+                PCHAR pServiceBuffer, DWORD ServiceBufferSize, INT Flags) WHARF_SYMBOL(getnameinfo);
+INT GetNameInfoW(const SOCKADDR *pSockaddr, socklen_t SockaddrLength, PWCHAR pNodeBuffer, DWORD NodeBufferSize,
+                 PWCHAR pServiceBuffer, DWORD ServiceBufferSize, INT Flags) WHARF_WIDE_SYMBOL(GetNameInfoW);
 
 WHARF_END_DECLARATIONS
 
 #define InetPtonA inet_pton
 #define InetNtopA inet_ntop
+#define GetAddrInfoA getaddrinfo
+#define FreeAddrInfoA freeaddrinfo
+#define GetNameInfoA getnameinfo
+#ifdef UNICODE
+#define InetPton InetPtonW
+#define InetNtop InetNtopW
+#define GetAddrInfo GetAddrInfoW
+#define FreeAddrInfo FreeAddrInfoW
+#define GetNameInfo GetNameInfoW
+#else
+#define InetPton InetPtonA
+#define InetNtop InetNtopA
+#define GetAddrInfo GetAddrInfoA
+#define FreeAddrInfo FreeAddrInfoA
+#define GetNameInfo GetNameInfoA
+#endif
+
+/* The codes of getaddrinfo and getnameinfo in words. The texts are constant, so threads need not take turns. */
+#define GAI_STRERROR_BUFFER_SIZE 1024
+#define WHARF_GAI_STRERROR(ecode, Text)                                   \
+    switch (ecode) {                                                      \
+    case EAI_AGAIN:                                                       \
+        return Text("The name cannot be resolved for the moment.");       \
+    case EAI_BADFLAGS:                                                    \
+        return Text("A flag or an argument is not valid.");               \
+    case EAI_FAIL:                                                        \
+        return Text("The name cannot be resolved for good.");             \
+    case EAI_FAMILY:                                                      \
+        return Text("The address family is not supported.");              \
+    case EAI_MEMORY:                                                      \
+        return Text("There is not enough memory.");                       \
+    case EAI_NODATA:                                                      \
+        return Text("The name has no address of the kind asked for.");    \
+    case EAI_NONAME:                                                      \
+        return Text("There is no such host.");                            \
+    case EAI_SERVICE:                                                     \
+        return Text("There is no such service for this type of socket."); \
+    case EAI_SOCKTYPE:                                                    \
+        return Text("The type of socket is not supported.");              \
+    default:                                                              \
+        return Text("Unknown error.");                                    \
+    }
+#define WHARF_GAI_ANSI(text) ((char *)(text))
+#define WHARF_GAI_WIDE(text) ((WCHAR *)(L##text))
+static inline char *gai_strerrorA(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_ANSI) }
+static inline WCHAR *gai_strerrorW(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_WIDE) }
 
 #endif

@@ -8,6 +8,7 @@
 
 mod time;
 mod wide;
+mod wide_names;
 mod wide_objects;
 mod wide_windows;
 
@@ -40,7 +41,17 @@ macro_rules! export_one {
     (accept) => { export_one!(@prefixed accept); };
     (bind) => { export_one!(@prefixed bind); };
     (connect) => { export_one!(@prefixed connect); };
+    (freeaddrinfo) => { export_one!(@prefixed freeaddrinfo); };
+    (getaddrinfo) => { export_one!(@prefixed getaddrinfo); };
+    (gethostbyaddr) => { export_one!(@prefixed gethostbyaddr); };
+    (gethostbyname) => { export_one!(@prefixed gethostbyname); };
+    (gethostname) => { export_one!(@prefixed gethostname); };
+    (getnameinfo) => { export_one!(@prefixed getnameinfo); };
     (getpeername) => { export_one!(@prefixed getpeername); };
+    (getprotobyname) => { export_one!(@prefixed getprotobyname); };
+    (getprotobynumber) => { export_one!(@prefixed getprotobynumber); };
+    (getservbyname) => { export_one!(@prefixed getservbyname); };
+    (getservbyport) => { export_one!(@prefixed getservbyport); };
     (getsockname) => { export_one!(@prefixed getsockname); };
     (getsockopt) => { export_one!(@prefixed getsockopt); };
     (htonl) => { export_one!(@prefixed htonl); };

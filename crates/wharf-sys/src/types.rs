@@ -135,6 +135,13 @@ pub use windows_sys::Win32::Networking::WinSock::{
     TCP_NOURG, TCP_STDURG, UDP_CHECKSUM_COVERAGE, UDP_NOCHECKSUM, UDP_RECV_MAX_COALESCED_SIZE,
     UDP_SEND_MSG_SIZE,
 };
+// Names and addresses.
+pub use windows_sys::Win32::Networking::WinSock::{
+    ADDRINFOA, ADDRINFOW, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_FQDN, AI_NUMERICHOST,
+    AI_NUMERICSERV, AI_PASSIVE, AI_V4MAPPED, HOSTENT, NI_DGRAM, NI_MAXHOST, NI_MAXSERV,
+    NI_NAMEREQD, NI_NOFQDN, NI_NUMERICHOST, NI_NUMERICSERV, PROTOENT, SERVENT, WSATYPE_NOT_FOUND,
+    socklen_t,
+};
 pub use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 pub use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;
 pub use windows_sys::Win32::System::IO::{
@@ -167,4 +174,4 @@ pub use windows_sys::Win32::UI::WindowsAndMessaging::{
     WNDCLASSEXA, WNDCLASSEXW, WNDCLASSW, WNDPROC, WS_CHILD, WS_OVERLAPPED, WS_OVERLAPPEDWINDOW,
     WS_VISIBLE,
 };
-pub use windows_sys::core::{BOOL, GUID, PCSTR, PCWSTR, PSTR};
+pub use windows_sys::core::{BOOL, GUID, PCSTR, PCWSTR, PSTR, PWSTR};

@@ -75,6 +75,7 @@
 #define accept wharf_libc_accept
 #define bind wharf_libc_bind
 #define connect wharf_libc_connect
+#undef gai_strerror
 #define freeaddrinfo wharf_libc_freeaddrinfo
 #define gai_strerror wharf_libc_gai_strerror
 #define getaddrinfo wharf_libc_getaddrinfo

@@ -35,6 +35,12 @@
 #define h_addr h_addr_list[0]
 #undef h_errno
 #define h_errno WSAGetLastError()
+#undef gai_strerror
+#ifdef UNICODE
+#define gai_strerror gai_strerrorW
+#else
+#define gai_strerror gai_strerrorA
+#endif
 
 #undef IN_CLASSA
 #define IN_CLASSA(address) (((ULONG)(address) & 0x80000000) == 0)

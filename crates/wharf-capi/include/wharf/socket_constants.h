@@ -805,6 +805,16 @@
 #define NI_NUMERICSERV 0x8
 #undef NI_DGRAM
 #define NI_DGRAM 0x10
+#undef AI_DNS_ONLY
+#define AI_DNS_ONLY 0x10
+#undef AI_FORCE_CLEAR_TEXT
+#define AI_FORCE_CLEAR_TEXT 0x20
+#undef AI_BYPASS_DNS_CACHE
+#define AI_BYPASS_DNS_CACHE 0x40
+#undef AI_FILESERVER
+#define AI_FILESERVER 0x40000
+#undef AI_DISABLE_IDN_ENCODING
+#define AI_DISABLE_IDN_ENCODING 0x80000
 
 /* getaddrinfo and getnameinfo */
 #undef EAI_AGAIN
@@ -817,12 +827,28 @@
 #define EAI_FAMILY 10047
 #undef EAI_MEMORY
 #define EAI_MEMORY 8
+#undef EAI_NODATA
+#define EAI_NODATA 11004
 #undef EAI_NONAME
 #define EAI_NONAME 11001
 #undef EAI_SERVICE
 #define EAI_SERVICE 10109
 #undef EAI_SOCKTYPE
 #define EAI_SOCKTYPE 10044
+
+/* gethostbyname and relatives */
+#undef HOST_NOT_FOUND
+#define HOST_NOT_FOUND 11001
+#undef TRY_AGAIN
+#define TRY_AGAIN 11002
+#undef NO_RECOVERY
+#define NO_RECOVERY 11003
+#undef NO_DATA
+#define NO_DATA 11004
+#undef WSANO_ADDRESS
+#define WSANO_ADDRESS 11004
+#undef NO_ADDRESS
+#define NO_ADDRESS 11004
 
 /* Errors */
 #undef WSA_INVALID_HANDLE

@@ -88,6 +88,65 @@ static void addresses_convert(void) {
     CHECK(IN6_IS_ADDR_LOOPBACK(&six) && memcmp(&six, &in6addr_loopback, sizeof six) == 0);
 }
 
+/* The structures of names are Windows', whatever <netdb.h> has beside them. */
+static void names_are_looked_up(void) {
+    struct addrinfo hints, *list = NULL;
+    struct hostent *host;
+    struct servent *service;
+    struct protoent *protocol;
+    ADDRINFOT wide_hints, *wide_list = NULL;
+    TCHAR wide_node[NI_MAXHOST], wide_port[NI_MAXSERV], wide_text[INET6_ADDRSTRLEN];
+    char node[NI_MAXHOST], port[NI_MAXSERV], name[256];
+    struct sockaddr_storage address;
+    TCHAR text[] = TEXT("[fe80::1%7]:80");
+    INT length = sizeof address;
+    DWORD room = INET6_ADDRSTRLEN;
+    u_long loopback = htonl(INADDR_LOOPBACK);
+
+    CHECK(INET_ADDRSTRLEN == 22 && INET6_ADDRSTRLEN == 65 && AI_NUMERICSERV == 8 && NI_NUMERICHOST == 2);
+    CHECK(EAI_NONAME == 11001 && EAI_SERVICE == WSATYPE_NOT_FOUND && sizeof(struct addrinfo) == 48);
+    ZeroMemory(&hints, sizeof hints);
+    hints.ai_family = AF_INET6;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_CANONNAME;
+    CHECK(getaddrinfo("::1", "80", &hints, &list) == 0 && list != NULL && list->ai_next == NULL);
+    CHECK(list->ai_family == AF_INET6 && list->ai_socktype == SOCK_STREAM && strcmp(list->ai_canonname, "::1") == 0);
+    CHECK(list->ai_addrlen == sizeof(struct sockaddr_in6) && list->ai_addr->sa_family == AF_INET6);
+    CHECK(((struct sockaddr_in6 *)list->ai_addr)->sin6_port == htons(80));
+    CHECK(getnameinfo(list->ai_addr, (socklen_t)list->ai_addrlen, node, sizeof node, port, sizeof port,
+                      NI_NUMERICHOST | NI_NUMERICSERV) == 0);
+    CHECK(strcmp(node, "::1") == 0 && strcmp(port, "80") == 0);
+    freeaddrinfo(list);
+    CHECK(getaddrinfo(NULL, NULL, NULL, &list) == EAI_NONAME && WSAGetLastError() == WSAHOST_NOT_FOUND);
+    CHECK(strlen(gai_strerrorA(EAI_NONAME)) > 0 && gai_strerror(EAI_FAIL)[0] != 0);
+
+    ZeroMemory(&wide_hints, sizeof wide_hints);
+    wide_hints.ai_flags = AI_NUMERICHOST | AI_CANONNAME;
+    CHECK(GetAddrInfo(TEXT("127.0.0.1"), TEXT("http"), &wide_hints, &wide_list) == 0 && wide_list != NULL);
+    CHECK(wide_list->ai_family == AF_INET && wide_list->ai_canonname[9] == 0 && wide_list->ai_canonname[8] == '1');
+    CHECK(GetNameInfo(wide_list->ai_addr, (socklen_t)wide_list->ai_addrlen, wide_node, NI_MAXHOST, wide_port,
+                      NI_MAXSERV, NI_NUMERICHOST) == 0);
+    CHECK(wide_node[0] == '1' && wide_node[9] == 0 && wide_port[0] == 'h' && wide_port[4] == 0);
+    FreeAddrInfo(wide_list);
+
+    CHECK(WSAStringToAddress(text, AF_INET6, NULL, (LPSOCKADDR)&address, &length) == 0 && length == 28);
+    CHECK(((struct sockaddr_in6 *)&address)->sin6_scope_id == 7);
+    CHECK(WSAAddressToString((LPSOCKADDR)&address, (DWORD)length, NULL, wide_text, &room) == 0);
+    CHECK(room == sizeof text / sizeof text[0] && memcmp(wide_text, text, sizeof text) == 0);
+    CHECK(InetPton(AF_INET, TEXT("10.0.0.255"), &address) == 1);
+    CHECK(InetNtop(AF_INET, &address, wide_text, INET6_ADDRSTRLEN) == wide_text && wide_text[10] == 0);
+
+    CHECK(gethostname(name, sizeof name) == 0 && strlen(name) > 0);
+    CHECK((host = gethostbyname(name)) != NULL && host->h_addrtype == AF_INET && host->h_length == 4);
+    CHECK(host->h_addr != NULL && sizeof host->h_length == 2);
+    CHECK((host = gethostbyaddr((char *)&loopback, 4, AF_INET)) != NULL && *(u_long *)host->h_addr == loopback);
+    CHECK((service = getservbyname("http", "tcp")) != NULL && service->s_port == (short)htons(80));
+    CHECK(strcmp(service->s_proto, "tcp") == 0 && getservbyport(htons(80), "tcp") == service);
+    CHECK((protocol = getprotobyname("udp")) != NULL && protocol->p_proto == 17);
+    CHECK(getprotobynumber(6) != NULL && getprotobynumber(255) == NULL && h_errno == WSANO_DATA);
+    CHECK(htonll(0x0102030405060708ULL) == 0x0807060504030201ULL && ntohll(htonll(5)) == 5);
+}
+
 static unsigned __stdcall set_the_event(void *event) {
     SetEvent((HANDLE)event);
     return 7;
@@ -222,6 +281,7 @@ static int run(void) {
     interlocked_functions_return_what_windows_returns();
     fd_sets_are_arrays_of_handles();
     addresses_convert();
+    names_are_looked_up();
     threads_run();
     berkeley_calls_are_winsocks();
     select_is_winsocks();

@@ -45,6 +45,13 @@ pub fn winsock_result(result: Result<(), Status>) -> i32 {
     winsock_value(result.map(|()| 0), SOCKET_ERROR)
 }
 
+/// The result of a Winsock function that returns its WSA code, which is the last error too.
+pub fn winsock_code(result: Result<(), Status>) -> i32 {
+    let code = result.err().map_or(0, Status::to_winsock);
+    set(code);
+    code as i32 // every WSA code is positive
+}
+
 /// The result of a Winsock function that returns a value, or `failure` and the WSA code.
 pub fn winsock_value<T>(result: Result<T, Status>, failure: T) -> T {
     match result {

@@ -13,11 +13,13 @@ mod completion;
 mod connect;
 mod critical_section;
 mod datagram;
+mod database;
 mod deferral;
 mod direction;
 mod dispatch;
 mod doctor;
 mod drive;
+mod endpoint;
 mod escape;
 mod event_select;
 mod handle;
@@ -40,6 +42,7 @@ mod port;
 mod reactor;
 mod readiness;
 mod request;
+mod resolve;
 mod slab;
 mod socket;
 mod startup;
@@ -56,7 +59,17 @@ mod window;
 
 pub use abi::datagram::{WSARecvEx, WSARecvFrom, WSASendMsg, WSASendTo, recvfrom, sendto};
 pub use abi::handle::*;
-pub use abi::inet::*;
+pub use abi::hosts::{
+    GetHostNameW, gethostbyaddr, gethostbyname, gethostname, getprotobyname, getprotobynumber,
+    getservbyname, getservbyport,
+};
+#[doc(hidden)]
+pub use abi::in_units;
+pub use abi::inet::{
+    InetNtopW, InetPtonW, WSAAddressToStringA, WSAAddressToStringW, WSAHtonl, WSAHtons, WSANtohl,
+    WSANtohs, WSAStringToAddressA, WSAStringToAddressW, htonl, htons, inet_addr, inet_ntoa,
+    inet_ntop, inet_pton, ntohl, ntohs,
+};
 pub use abi::ioapi::{
     CancelIo, CancelIoEx, CreateIoCompletionPort, GetOverlappedResult, GetOverlappedResultEx,
     GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus,
@@ -102,5 +115,8 @@ pub use abi::winsock2::{
     WSARecv, WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW,
     WSAStartup, WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername,
     getsockname, getsockopt, ioctlsocket, listen, recv, send, setsockopt, shutdown, socket,
+};
+pub use abi::ws2tcpip::{
+    FreeAddrInfoW, GetAddrInfoW, GetNameInfoW, freeaddrinfo, getaddrinfo, getnameinfo,
 };
 pub use doctor::{Findings, doctor};

@@ -17,17 +17,20 @@ use super::address::Family;
 
 /// What `inet_addr` answers: the address as it lies in memory, or [`INADDR_NONE`].
 pub fn inet_addr(text: &[u8]) -> u32 {
-    match text {
-        b" " => 0, // this, and only this
-        _ => classic_address(text).map_or(INADDR_NONE, u32::to_be),
-    }
+    let address = match (text, classic_address(text, Overflow::Refused)) {
+        (b" ", _) => Some(Ipv4Addr::UNSPECIFIED), // this, and only this
+        (_, Some((address, []))) => Some(address),
+        (_, Some((address, [b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r', ..]))) => Some(address),
+        _ => None,
+    };
+    address.map_or(INADDR_NONE, |address| u32::from_ne_bytes(address.octets()))
 }
 
 /// What `inet_ntoa` prints, with the terminating zero.
 pub fn inet_ntoa(octets: [u8; 4]) -> [u8; 16] {
-    let mut text = [0; 16];
-    print(Ipv4Addr::from(octets), &mut text).expect("a dotted quad has at most 15 characters");
-    text
+    let (mut out, text) = ([0; 16], Ipv4Addr::from(octets).to_string());
+    out[..text.len()].copy_from_slice(text.as_bytes()); // a dotted quad has at most 15 characters
+    out
 }
 
 /// How many bytes `inet_pton` writes and `inet_ntop` reads.
@@ -55,52 +58,62 @@ pub fn inet_pton(family: Family, text: &[u8], out: &mut [u8]) -> bool {
     octets.is_some()
 }
 
-/// Prints the address that the first [`octets_len`] bytes of `octets` are, with a terminating zero.
-///
-/// `None` if `out` is too short; then nothing useful is in it.
-pub fn inet_ntop(family: Family, octets: &[u8], out: &mut [u8]) -> Option<()> {
-    match family {
-        Family::V4 => print(Ipv4Addr::from(*octets.first_chunk::<4>()?), out),
-        Family::V6 => print(WindowsV6(Ipv6Addr::from(*octets.first_chunk::<16>()?)), out),
-    }
+/// Prints the address that the first [`octets_len`] bytes of `octets` are; `None` if there are fewer.
+pub fn inet_ntop(family: Family, octets: &[u8]) -> Option<String> {
+    Some(match family {
+        Family::V4 => Ipv4Addr::from(*octets.first_chunk::<4>()?).to_string(),
+        Family::V6 => WindowsV6(Ipv6Addr::from(*octets.first_chunk::<16>()?)).to_string(),
+    })
 }
 
-/// One to four numbers; the last one fills the bytes that the others leave.
-fn classic_address(text: &[u8]) -> Option<u32> {
+/// What becomes of a number of more than 32 bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is no number.
+    Refused,
+    /// Its upper bits are lost.
+    Cut,
+}
+
+/// One to four numbers, and what follows them; the last one fills the bytes that the others leave.
+pub fn classic_address(text: &[u8], overflow: Overflow) -> Option<(Ipv4Addr, &[u8])> {
     let (mut rest, mut high_bytes, mut address) = (text, 0, 0);
     loop {
-        let (number, after) = classic_number(rest)?;
+        let (number, after) = classic_number(rest, overflow)?;
         match after {
             [b'.', next @ ..] if high_bytes < 3 => {
                 address |= u32::from(u8::try_from(number).ok()?) << (24 - 8 * high_bytes);
                 high_bytes += 1;
                 rest = next;
             }
-            [] | [b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r', ..] => {
+            _ => {
                 let fits = number <= u32::MAX >> (8 * high_bytes);
-                return fits.then_some(address | number);
+                return fits.then(|| (Ipv4Addr::from(address | number), after));
             }
-            _ => return None,
         }
     }
 }
 
 /// A number in C's notation, and what follows it.
-fn classic_number(text: &[u8]) -> Option<(u32, &[u8])> {
+pub fn classic_number(text: &[u8], overflow: Overflow) -> Option<(u32, &[u8])> {
     let (radix, digits) = match text {
         [b'0', b'x' | b'X', digits @ ..] => (16, digits),
         [b'0', ..] => (8, text),
         _ => (10, text),
     };
-    let is_digit = |byte: &u8| char::from(*byte).is_digit(radix);
-    let len = digits.iter().take_while(|byte| is_digit(byte)).count();
+    let digit = |byte: &u8| char::from(*byte).to_digit(radix);
+    let len = digits.iter().map_while(digit).count();
     let (digits, rest) = digits.split_at(len);
-    let number = u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?;
-    Some((number, rest))
+    let append = |number: u32, digit: u32| match overflow {
+        Overflow::Refused => number.checked_mul(radix)?.checked_add(digit),
+        Overflow::Cut => Some(number.wrapping_mul(radix).wrapping_add(digit)),
+    };
+    let number = digits.iter().map_while(digit).try_fold(0, append)?;
+    (len > 0).then_some((number, rest))
 }
 
 /// An IPv6 address without scope. Unlike Rust, Windows takes leading zeros in dotted decimals at its end.
-fn strict_v6(text: &str) -> Option<Ipv6Addr> {
+pub fn strict_v6(text: &str) -> Option<Ipv6Addr> {
     if !text.contains('.') {
         return text.parse().ok();
     }
@@ -126,7 +139,7 @@ fn padded_quad(text: &str) -> Option<[u8; 4]> {
 }
 
 /// An IPv6 address as Windows prints it.
-struct WindowsV6(Ipv6Addr);
+pub struct WindowsV6(pub Ipv6Addr);
 
 impl WindowsV6 {
     /// Whether the last four bytes are an IPv4 address: compatible, mapped, translated, or ISATAP.
@@ -189,15 +202,6 @@ fn longest_zero_run(segments: &[u16]) -> Option<(usize, usize)> {
     runs.rev().max_by_key(len) // of equals the last one wins, which is the first of the address
 }
 
-/// Prints `text` and a zero into `out`.
-fn print(text: impl fmt::Display, out: &mut [u8]) -> Option<()> {
-    let text = text.to_string();
-    let out = out.get_mut(..=text.len())?;
-    out[..text.len()].copy_from_slice(text.as_bytes());
-    out[text.len()] = 0;
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -215,10 +219,7 @@ mod tests {
     }
 
     fn printed(address: Ipv6Addr) -> String {
-        let mut out = [0xAA; 65];
-        inet_ntop(Family::V6, &address.octets(), &mut out).unwrap();
-        let len = out.iter().position(|byte| *byte == 0).unwrap();
-        String::from_utf8(out[..len].to_vec()).unwrap()
+        inet_ntop(Family::V6, &address.octets()).unwrap()
     }
 
     /// Source: inet_addr, "Internet Addresses"; what surrounds a part was observed.
@@ -398,12 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn the_text_needs_room_for_its_zero() {
-        let mut out = [0; 10];
-        assert_eq!(inet_ntop(Family::V4, &[127, 0, 0, 1], &mut out[..9]), None);
-        assert_eq!(inet_ntop(Family::V4, &[127, 0, 0, 1], &mut out), Some(()));
-        assert_eq!(&out, b"127.0.0.1\0");
-        assert_eq!(inet_ntop(Family::V6, &[0; 16], &mut out[..2]), None);
+    fn too_few_octets_are_no_address() {
+        assert_eq!(inet_ntop(Family::V4, &[127, 0, 0]), None);
+        assert_eq!(inet_ntop(Family::V6, &[0; 15]), None);
     }
 
     proptest! {

@@ -4,7 +4,10 @@
 //! There are no decisions here, and inward of here there are no raw handles and no DWORDs.
 
 pub mod datagram;
+mod address_list;
+mod block;
 pub mod handle;
+pub mod hosts;
 pub mod inet;
 pub mod ioapi;
 pub mod message;
@@ -13,10 +16,19 @@ pub mod object;
 pub mod readiness;
 pub mod synch;
 pub mod sysinfo;
-mod text;
+pub mod text;
 pub mod thread;
 pub mod user;
 pub mod winsock2;
+pub mod ws2tcpip;
+
+/// The functions with names and addresses as text, for any width of a unit: what A and W forms share.
+pub mod in_units {
+    pub use super::hosts::host_name;
+    pub use super::inet::{address_to_string, ntop, pton, string_to_address};
+    pub use super::text::Unit;
+    pub use super::ws2tcpip::{get_addr_info, get_name_info};
+}
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,130 @@
+//! As [`wide`](crate::wide), for names and addresses as text.
+
+use core::ffi::c_void;
+
+use wharf_sys::{
+    ADDRINFOA, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW, WSASetLastError, in_units, socklen_t,
+};
+
+/// `ERROR_INVALID_PARAMETER`, which `InetNtopW` says of too little room.
+use wharf_sys::ERROR_INVALID_PARAMETER as NO_ROOM;
+
+/// The addresses of a host with the port of a service, names in 32-bit units.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfow>
+///
+/// # Safety
+/// As for `GetAddrInfoW`, the structures having names in such units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn GetAddrInfoW32(
+    host: *const u32,
+    service: *const u32,
+    hints: *const ADDRINFOA,
+    result: *mut *mut ADDRINFOA,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::get_addr_info(host, service, hints, result) }
+}
+
+/// The names of the host and the service of an address.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getnameinfow>
+///
+/// # Safety
+/// As for `GetNameInfoW`, sizes being 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn GetNameInfoW32(
+    address: *const SOCKADDR,
+    address_len: socklen_t,
+    host: *mut u32,
+    host_size: u32,
+    service: *mut u32,
+    service_size: u32,
+    flags: i32,
+) -> i32 {
+    let (host, service) = ((host, host_size), (service, service_size));
+    // SAFETY: the caller's promise.
+    unsafe { in_units::get_name_info(address, address_len, host, service, flags) }
+}
+
+/// The name of this host.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-gethostnamew>
+///
+/// # Safety
+/// As for `GetHostNameW`, the length being 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn GetHostNameW32(name: *mut u32, name_len: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::host_name(name, name_len) }
+}
+
+/// An address from its text.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-inetptonw>
+///
+/// # Safety
+/// As for `InetPtonW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn InetPtonW32(family: i32, text: *const u32, address: *mut c_void) -> i32 {
+    // SAFETY: the caller's promise.
+    let result = unsafe { in_units::pton(family, text, address) };
+    if result == 0 {
+        // SAFETY: takes no pointers.
+        unsafe { WSASetLastError(WSAEINVAL) };
+    }
+    result
+}
+
+/// An address as text.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-inetntopw>
+///
+/// # Safety
+/// As for `InetNtopW`, the size being 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn InetNtopW32(
+    family: i32,
+    address: *const c_void,
+    text: *mut u32,
+    size: usize,
+) -> *const u32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::ntop(family, address, text, size, NO_ROOM) }
+}
+
+/// An address with its port as text.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaaddresstostringw>
+///
+/// # Safety
+/// As for `WSAAddressToStringW`, the length being 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAAddressToStringW32(
+    address: *const SOCKADDR,
+    address_len: u32,
+    _protocol: *const WSAPROTOCOL_INFOW,
+    text: *mut u32,
+    text_len: *mut u32,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::address_to_string(address, address_len, text, text_len) }
+}
+
+/// The address with its port that a text is.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsastringtoaddressw>
+///
+/// # Safety
+/// As for `WSAStringToAddressW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAStringToAddressW32(
+    text: *const u32,
+    family: i32,
+    _protocol: *const WSAPROTOCOL_INFOW,
+    address: *mut SOCKADDR,
+    address_len: *mut i32,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::string_to_address(text, family, address, address_len) }
+}
