@@ -22,6 +22,9 @@ mod drive;
 mod endpoint;
 mod escape;
 mod event_select;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod helper;
 mod last_error;

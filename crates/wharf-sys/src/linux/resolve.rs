@@ -401,7 +401,7 @@ mod tests {
 
     /// Source: "I/O Completion Ports": a thread that enters a wait state does not count.
     #[test]
-    fn who_asks_is_known_to_wait_from_the_kernel() {
+    fn who_asks_is_known_to_wait() {
         // SAFETY: takes no pointers.
         let id = unsafe { crate::GetCurrentThreadId() };
         assert_eq!(waiting(|| observe::thread_waits(id)), Some(true));

@@ -66,7 +66,7 @@ pub unsafe fn select_within(
 ///
 /// # Safety
 /// The sets are null or valid for as many entries as they had.
-unsafe fn write_sets(sets: [*mut FD_SET; 3], ready: &Sets) {
+pub unsafe fn write_sets(sets: [*mut FD_SET; 3], ready: &Sets) {
     for set in sets {
         let mut union: Vec<SOCKET> = Vec::new();
         for (other, ready) in sets.iter().zip(ready) {
@@ -83,9 +83,11 @@ unsafe fn write_sets(sets: [*mut FD_SET; 3], ready: &Sets) {
     }
 }
 
+/// The entries of a set; none if there is no set.
+///
 /// # Safety
 /// `set` is null or valid, with `fd_count` entries.
-unsafe fn read_set(set: *const FD_SET) -> Vec<SOCKET> {
+pub unsafe fn read_set(set: *const FD_SET) -> Vec<SOCKET> {
     if set.is_null() {
         return Vec::new();
     }
