@@ -3,11 +3,9 @@
 use core::ffi::c_void;
 
 use wharf_sys::{
-    ADDRINFOA, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW, WSASetLastError, in_units, socklen_t,
+    ADDRINFOA, ERROR_INVALID_PARAMETER, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW, WSASetLastError,
+    in_units, socklen_t,
 };
-
-/// `ERROR_INVALID_PARAMETER`, which `InetNtopW` says of too little room.
-use wharf_sys::ERROR_INVALID_PARAMETER as NO_ROOM;
 
 /// The addresses of a host with the port of a service, names in 32-bit units.
 ///
@@ -90,7 +88,7 @@ unsafe extern "C" fn InetNtopW32(
     size: usize,
 ) -> *const u32 {
     // SAFETY: the caller's promise.
-    unsafe { in_units::ntop(family, address, text, size, NO_ROOM) }
+    unsafe { in_units::ntop(family, address, text, size, ERROR_INVALID_PARAMETER) }
 }
 
 /// An address with its port as text.

@@ -383,7 +383,8 @@ pub unsafe fn string_to_address<U: Unit>(
         // SAFETY: the caller's promise.
         let room = unsafe { read(out_len) }?;
         let needed = family.address_len();
-        if out.is_null() || usize::try_from(room).is_ok_and(|room| room < needed) || room < 0 {
+        let fits = usize::try_from(room).is_ok_and(|room| room >= needed);
+        if out.is_null() || !fits {
             // SAFETY: not null, see above.
             unsafe { out_len.write_unaligned(needed as i32) };
             return Err(Status::FAULT);
