@@ -208,7 +208,7 @@ typedef struct protoent {
 WHARF_BEGIN_DECLARATIONS
 struct hostent *gethostbyaddr(const char *addr, int len, int type) WHARF_SYMBOL(gethostbyaddr);
 struct hostent *gethostbyname(const char *name) WHARF_SYMBOL(gethostbyname);
-int gethostname(char *name, int namelen);
+int gethostname(char *name, int namelen) WHARF_SYMBOL(gethostname);
 int GetHostNameW(PWSTR name, int namelen) WHARF_WIDE_SYMBOL(GetHostNameW);
 struct servent *getservbyport(int port, const char *proto) WHARF_SYMBOL(getservbyport);
 struct servent *getservbyname(const char *name, const char *proto) WHARF_SYMBOL(getservbyname);
