@@ -30,7 +30,7 @@ static void start_workers(int argc, char** argv, worker_routine routine) {
     for (int i = 0; i < workers; i++) CloseHandle(CreateThread(NULL, 0, routine, NULL, 0, NULL));
 }
 
-static SOCKET listen_at(int tcp_port) {
+static inline SOCKET listen_at(int tcp_port) {
     SOCKET listener = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED);
     struct sockaddr_in address = {0};
     address.sin_family = AF_INET;
@@ -43,7 +43,7 @@ static SOCKET listen_at(int tcp_port) {
 }
 
 // The next connection, without Nagle's delay.
-static SOCKET accept_from(SOCKET listener) {
+static inline SOCKET accept_from(SOCKET listener) {
     SOCKET s;
     do s = accept(listener, NULL, NULL);
     while (s == INVALID_SOCKET);
