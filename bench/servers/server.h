@@ -16,11 +16,11 @@ static HANDLE port;
 
 typedef DWORD(WINAPI* worker_routine)(void*);
 
-static int number(int argc, char** argv, int at, int otherwise) {
+static inline int number(int argc, char** argv, int at, int otherwise) {
     return argc > at ? atoi(argv[at]) : otherwise;
 }
 
-static void start_workers(int argc, char** argv, worker_routine routine) {
+static inline void start_workers(int argc, char** argv, worker_routine routine) {
     WSADATA data;
     WSAStartup(MAKEWORD(2, 2), &data);
     if (argc > 2) workload = argv[2];

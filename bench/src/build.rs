@@ -41,16 +41,33 @@ pub fn everything(servers: &[&ServerSpec]) -> Result<()> {
     cargo(bench(), &["--bins"])?;
     cargo(root(), &["-p", "wharf-capi"])?;
     std::fs::create_dir_all(c_server(""))?;
-    for entry in std::fs::read_dir(bench().join("servers"))? {
-        let source = entry?.path();
-        if source.extension().is_some_and(|extension| extension == "c") {
-            build_native(&source)?;
-            if servers.iter().any(|server| server.name == "wine") {
-                build_for_wine(&source)?;
-            }
+    for source in c_sources("peers")? {
+        build_peer(&source)?;
+    }
+    for source in c_sources("servers")? {
+        build_native(&source)?;
+        if servers.iter().any(|server| server.name == "wine") {
+            build_for_wine(&source)?;
         }
     }
     Ok(())
+}
+
+fn c_sources(directory: &str) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(bench().join(directory))?;
+    let paths = entries.map(|entry| Ok(entry?.path()));
+    let is_c = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "c");
+    paths
+        .filter(|path| path.as_ref().map_or(true, is_c))
+        .collect()
+}
+
+/// A peer in C: without the library and its headers.
+fn build_peer(source: &Path) -> Result<()> {
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O2", "-Wall"]).arg(source);
+    gcc.arg("-o").arg(c_server(stem(source)));
+    run(&mut gcc)
 }
 
 fn cargo(directory: &Path, arguments: &[&str]) -> Result<()> {

@@ -299,6 +299,7 @@ fn command(spec: &ServerSpec, workload: Workload) -> Result<Command> {
         "mutex" | "crossbeam" => Command::new(build::program("peer_queue")?),
         "epoll" => Command::new(build::program("peer_epoll")?),
         "uring" => Command::new(build::program("peer_uring")?),
+        "poll" => Command::new(build::c_server("poll_loop")),
         "wine" => {
             let mut wine = Command::new("wine");
             wine.arg(build::c_server(c_source(spec, workload)).with_extension("exe"));
@@ -320,6 +321,9 @@ fn command(spec: &ServerSpec, workload: Workload) -> Result<Command> {
 
 /// The C source that serves `workload`.
 fn c_source(spec: &ServerSpec, workload: Workload) -> &'static str {
+    if let Some(model) = spec.model_source() {
+        return model;
+    }
     match workload {
         Workload::Echo if spec.name == "wharf-counted" => "counted_iocp",
         Workload::Echo | Workload::OneWay | Workload::Churn | Workload::Idle => "echo_iocp",

@@ -7,8 +7,19 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail, ensure};
 use bench::Workload;
 
-/// The servers that can be named.
-const NAMES: [&str; 9] = [
+/// The servers of the other models, and the C source of each: plain Win32 on wharf.
+const MODELS: [(&str, &str); 7] = [
+    ("select", "model_select"),
+    ("wsapoll", "model_wsapoll"),
+    ("async-select", "model_async_select"),
+    ("event-select", "model_event_select"),
+    ("overlapped-events", "model_overlapped_events"),
+    ("completion-routines", "model_completion_routines"),
+    ("threads", "model_threads"),
+];
+
+/// The other servers that can be named.
+const NAMES: [&str; 10] = [
     "wharf",
     "wharf-counted",
     "wine",
@@ -16,6 +27,7 @@ const NAMES: [&str; 9] = [
     "tokio-mt",
     "epoll",
     "uring",
+    "poll",
     "mutex",
     "crossbeam",
 ];
@@ -40,7 +52,13 @@ impl ServerSpec {
 
     /// Whether it runs on libwharf.so.
     pub fn is_native_wharf(&self) -> bool {
-        matches!(&*self.name, "wharf" | "wharf-counted")
+        matches!(&*self.name, "wharf" | "wharf-counted") || self.model_source().is_some()
+    }
+
+    /// Of a model's server, its C source.
+    pub fn model_source(&self) -> Option<&'static str> {
+        let model = MODELS.iter().find(|(name, _)| *name == self.name);
+        model.map(|(_, source)| *source)
     }
 
     /// Whether it is a C server on Windows' functions.
@@ -50,6 +68,9 @@ impl ServerSpec {
 
     /// Whether it has the workload at all.
     pub fn serves(&self, workload: Workload) -> bool {
+        if self.name == "poll" || self.model_source().is_some() {
+            return matches!(workload, Workload::Echo | Workload::Idle);
+        }
         match workload {
             Workload::Posted => matches!(&*self.name, "wharf" | "wine" | "mutex" | "crossbeam"),
             Workload::SelfPost => matches!(&*self.name, "wharf" | "wine"),
@@ -88,8 +109,10 @@ impl FromStr for ServerSpec {
         let (text, library) = text.split_once('@').unwrap_or((text, ""));
         let mut parts = text.split('/');
         let name = parts.next().unwrap_or_default();
-        if !NAMES.contains(&name) {
-            bail!("{name}: no such server; there are {}", NAMES.join(", "));
+        let models = MODELS.map(|(name, _)| name);
+        if !NAMES.contains(&name) && !models.contains(&name) {
+            let names = [&NAMES[..], &models].concat();
+            bail!("{name}: no such server; there are {}", names.join(", "));
         }
         let mut number = || {
             parts.next().map(|part| {
@@ -145,6 +168,7 @@ mod tests {
         for text in [
             "wharf",
             "wharf/2",
+            "async-select",
             "wharf/4/2",
             "wharf:WHARF_URING=0",
             "tokio-mt/2",
