@@ -167,6 +167,29 @@ const PLACE: &[Seed] = &[
     },
 ];
 
+const LOOKOUT: &[Seed] = &[
+    Seed {
+        bug: "EverybodyKeeps",
+        real: "pub fn keeps(&self, id: u64) -> bool {",
+        wrong: "pub fn keeps(&self, id: u64) -> bool { $bug || self.is_keeper(id) } fn is_keeper(&self, id: u64) -> bool {",
+    },
+    Seed {
+        bug: "EverybodyKeeps",
+        real: "if !self.keeps(id) {",
+        wrong: "if !self.is_keeper(id) {",
+    },
+    Seed {
+        bug: "NobodyTakesOver",
+        real: "self.keeper = self.others.pop();",
+        wrong: "self.keeper = if $bug { None } else { self.others.pop() };",
+    },
+    Seed {
+        bug: "WhoIsGoneTakesOver",
+        real: "self.others.retain(|(other, _)| *other != id);",
+        wrong: "self.others.retain(|(other, _)| $bug || *other != id);",
+    },
+];
+
 const PARKER: &[Seed] = &[
     Seed {
         bug: "ParkOverwritesNotification",
@@ -178,6 +201,18 @@ const PARKER: &[Seed] = &[
         bug: "PollIsNotWoken",
         real: "PARKED_IN_POLL => {",
         wrong: "PARKED_IN_POLL if $bug => super::system::futex_wake(&self.state), PARKED_IN_POLL => {",
+    },
+    Seed {
+        bug: "SetIsNotWoken",
+        real: "PARKED_IN_SET => system::eventfd_write(",
+        wrong: "PARKED_IN_SET if $bug => super::system::futex_wake(&self.state), PARKED_IN_SET => system::eventfd_write(",
+    },
+    Seed {
+        bug: "WakerIsToldLate",
+        real: "self.waker.store(waker, Ordering::Relaxed);",
+        wrong: "let asleep = $bug && self.fall_asleep(PARKED_IN_SET);
+            self.waker.store(waker, Ordering::Relaxed);
+            if asleep { let result = sleep(); self.wake_up(); return Some(result); }",
     },
 ];
 
@@ -193,6 +228,9 @@ fn main() {
             "use std::mem::MaybeUninit;",
             "use crate::model::memory::MaybeUninit;",
         )
+    });
+    write("lookout", LOOKOUT, |text| {
+        text + &read(Path::new("inspection/lookout.rs"))
     });
     write("parker", PARKER, on_loom);
     println!("cargo::rerun-if-changed=build.rs");

@@ -19,6 +19,11 @@ mod direction {
 mod place {
     include!(concat!(env!("OUT_DIR"), "/place.rs"));
 }
+/// `lookout.rs` of wharf-sys.
+#[allow(dead_code, reason = "the models use a part of it")]
+mod lookout {
+    include!(concat!(env!("OUT_DIR"), "/lookout.rs"));
+}
 /// `parker.rs` of wharf-sys, on loom's atomics and the model's system calls.
 #[allow(dead_code, reason = "the models use a part of it")]
 mod parker {
@@ -28,7 +33,7 @@ mod parker {
 mod model;
 
 use model::set::Wakeup;
-use model::{arming, deferring, explore, parking, places, ports, sockets, system};
+use model::{arming, deferring, explore, lookouts, parking, places, ports, sockets, system};
 
 // ---- a port's waiters: P1 to P6, no lost packet, none twice, nobody asleep with work for it ----
 
@@ -230,6 +235,16 @@ fn two_wakers_two_polls() {
 }
 
 #[test]
+fn two_wakers_two_sets() {
+    explore(4, parking::two_wakers_two_sets);
+}
+
+#[test]
+fn futex_then_set() {
+    explore(4, parking::futex_then_set);
+}
+
+#[test]
 fn poll_then_futex() {
     explore(5, parking::poll_then_futex);
 }
@@ -242,4 +257,31 @@ fn socket_against_notification() {
 #[test]
 fn time_out_against_notification() {
     explore(6, parking::time_out_against_notification);
+}
+
+// ---- the lookout: L1 to L4, every wait for sockets ends ----
+
+#[test]
+fn two_waits_two_events() {
+    explore(3, lookouts::two_waits_two_events);
+}
+
+#[test]
+fn event_against_notification() {
+    explore(3, lookouts::event_against_notification);
+}
+
+#[test]
+fn hand_over_against_notification() {
+    explore(2, lookouts::hand_over_against_notification);
+}
+
+#[test]
+fn notification_against_passing_harvest() {
+    explore(5, lookouts::notification_against_passing_harvest);
+}
+
+#[test]
+fn event_against_vacancy() {
+    explore(3, lookouts::event_against_vacancy);
 }

@@ -21,6 +21,11 @@ mod direction {
 mod place {
     include!(concat!(env!("OUT_DIR"), "/place_seeded.rs"));
 }
+/// `lookout.rs` of wharf-sys with bugs that can be switched on.
+#[allow(dead_code, reason = "the models use a part of it")]
+mod lookout {
+    include!(concat!(env!("OUT_DIR"), "/lookout_seeded.rs"));
+}
 /// `parker.rs` of wharf-sys with bugs that can be switched on.
 #[allow(dead_code, reason = "the models use a part of it")]
 mod parker {
@@ -32,7 +37,9 @@ mod model;
 use std::process::Command;
 
 use model::set::Wakeup;
-use model::{Bug, arming, deferring, explore_with, parking, places, ports, sockets, system};
+use model::{
+    Bug, arming, deferring, explore_with, lookouts, parking, places, ports, sockets, system,
+};
 
 const EXPLORE: &str = "WHARF_EXPLORE_SEEDED";
 
@@ -162,4 +169,20 @@ found! {
     parking_overwrites_a_notification: ParkOverwritesNotification
         in parking::two_wakers_two_futex_sleeps, as "deadlock";
     poll_is_woken_like_a_futex: PollIsNotWoken in parking::two_wakers_two_polls, as "deadlock";
+    set_is_woken_like_a_futex: SetIsNotWoken in parking::two_wakers_two_sets, as "deadlock";
+    set_is_named_late: WakerIsToldLate in parking::two_wakers_two_sets, as "deadlock";
+
+    // L1: one sleeper
+    l1_everybody_keeps: EverybodyKeeps in lookouts::two_waits_two_events, as "L1";
+    // L2: every wait ends
+    l2_hand_over_is_silent: HandOverIsSilent in lookouts::two_waits_two_events, as "deadlock";
+    l2_who_is_gone_takes_over: WhoIsGoneTakesOver in lookouts::hand_over_against_notification, as "deadlock";
+    l2_passing_harvest_keeps_the_wake: PassingHarvestKeepsTheWake
+        in lookouts::notification_against_passing_harvest, as "deadlock";
+    l2_sleeper_is_counted_late: SleeperIsCountedLate
+        in lookouts::notification_against_passing_harvest, as "deadlock";
+    // L3: while threads wait, one of them keeps the lookout
+    l3_nobody_takes_over: NobodyTakesOver in lookouts::two_waits_two_events, as "L3";
+    // L4: otherwise the helper does
+    l4_vacancy_is_silent: VacancyIsSilent in lookouts::event_against_vacancy, as "deadlock";
 }

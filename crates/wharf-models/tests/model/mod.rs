@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 pub mod arming;
 pub mod deferring;
+pub mod lookouts;
 pub mod memory;
 pub mod parking;
 pub mod places;
@@ -120,6 +121,25 @@ pub enum Bug {
     ParkOverwritesNotification,
     /// Text: a thread in ppoll is woken as if it slept on the futex.
     PollIsNotWoken,
+    /// Text: a thread in an epoll set is woken as if it slept on the futex.
+    SetIsNotWoken,
+    /// Text: a thread says in which set it sleeps after it has said that it sleeps.
+    WakerIsToldLate,
+    // the lookout
+    /// Text: every thread that waits takes itself for the keeper.
+    EverybodyKeeps,
+    /// Text: a keeper that leaves hands the lookout to nobody.
+    NobodyTakesOver,
+    /// Text: a thread whose wait is over may still be chosen.
+    WhoIsGoneTakesOver,
+    /// Who takes the lookout over is not woken.
+    HandOverIsSilent,
+    /// The helper is not told that nobody keeps the lookout.
+    VacancyIsSilent,
+    /// A harvest in passing keeps a wake that was meant for the keeper.
+    PassingHarvestKeepsTheWake,
+    /// A keeper is counted among the sleepers after its parker says that it sleeps.
+    SleeperIsCountedLate,
 }
 
 thread_local! {

@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
 
-use super::system::{self, POLLIN, SOCKET, pollfd};
+use super::system::{self, POLLIN, SOCKET, WAKER, pollfd};
 use crate::parker::Parker;
 
 #[derive(Default)]
@@ -48,6 +48,12 @@ impl Sleeper {
     fn sleep_in_poll_until(&self, flag: &AtomicBool) {
         while !flag.load(Relaxed) {
             self.parker.park_in_poll(&mut descriptors(), None);
+        }
+    }
+
+    fn sleep_in_set_until(&self, flag: &AtomicBool) {
+        while !flag.load(Relaxed) {
+            self.parker.park_in_set(WAKER, system::sleep_in_set);
         }
     }
 }
@@ -93,6 +99,30 @@ pub fn poll_then_futex() {
     ];
     sleeper.sleep_in_poll_until(&sleeper.first);
     sleeper.sleep_on_futex_until(&sleeper.second);
+    join(wakers);
+}
+
+/// Both sleeps in an epoll set: its eventfd may still be written when the sleep it belonged to is over.
+pub fn two_wakers_two_sets() {
+    let sleeper = sleeper();
+    let wakers = [
+        waker(&sleeper, |sleeper| &sleeper.first),
+        waker(&sleeper, |sleeper| &sleeper.second),
+    ];
+    sleeper.sleep_in_set_until(&sleeper.first);
+    sleeper.sleep_in_set_until(&sleeper.second);
+    join(wakers);
+}
+
+/// A thread sleeps on the futex, then in the set.
+pub fn futex_then_set() {
+    let sleeper = sleeper();
+    let wakers = [
+        waker(&sleeper, |sleeper| &sleeper.first),
+        waker(&sleeper, |sleeper| &sleeper.second),
+    ];
+    sleeper.sleep_on_futex_until(&sleeper.first);
+    sleeper.sleep_in_set_until(&sleeper.second);
     join(wakers);
 }
 

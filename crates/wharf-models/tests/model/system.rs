@@ -1,4 +1,5 @@
-//! The system calls of the parker, as its model sees them: a futex, `ppoll` with an eventfd and a socket, time.
+//! The system calls of the parker, as its model sees them: a futex, `ppoll` with an eventfd and a socket, an epoll set with
+//! an eventfd of its own, time.
 //!
 //! The names are those of `wharf-sys`' `system.rs` and of libc, since the parker's own text runs against them.
 
@@ -10,6 +11,8 @@ use loom::sync::{Condvar, Mutex};
 /// The socket that the thread also waits for in ppoll.
 pub const SOCKET: i32 = 4;
 const EVENTFD: i32 = 3;
+/// The eventfd of the epoll set.
+pub const WAKER: i32 = 5;
 
 pub const POLLIN: i16 = 1;
 
@@ -47,6 +50,7 @@ struct State {
     futex_wakes: usize, // FUTEX_WAKE calls so far
     written: u64,       // the eventfd's counter
     readable: bool,     // the socket
+    edge: bool,         // of the set's eventfd
     run_out: bool,      // a sleep with a time limit ends
 }
 
@@ -87,8 +91,20 @@ pub fn eventfd() -> std::io::Result<OwnedFd> {
     Ok(OwnedFd)
 }
 
-pub fn eventfd_write(_fd: i32) {
-    KERNEL.change(|state| state.written += 1);
+pub fn eventfd_write(fd: i32) {
+    KERNEL.change(|state| match fd {
+        EVENTFD => state.written += 1,
+        WAKER => state.edge = true,
+        _ => {} // not open
+    });
+}
+
+/// Sleeps in the set until its eventfd is written.
+pub fn sleep_in_set() {
+    let mut state = KERNEL.state.lock().unwrap();
+    while !std::mem::take(&mut state.edge) {
+        state = KERNEL.sleeper.wait(state).unwrap();
+    }
 }
 
 pub fn eventfd_read(_fd: i32) {

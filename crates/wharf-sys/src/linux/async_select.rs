@@ -50,6 +50,11 @@ impl Window {
         window::append(self.window as HWND, self.message, self.handle, lparam).ok()
     }
 
+    /// A socket is to report there.
+    pub fn note_socket(&self) {
+        window::note_socket(self.window as HWND);
+    }
+
     /// The same for another socket.
     pub fn with_handle(&self, handle: usize) -> Window {
         Window {

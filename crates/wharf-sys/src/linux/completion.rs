@@ -15,7 +15,7 @@ use super::drive::{Sink, drive};
 use super::object::Event;
 use super::operation::Operation;
 use super::port::Packet;
-use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Patience, Request, Started};
+use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Request, Started};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::synchronous::{Finished, attempt_once, wait_for};
@@ -92,7 +92,7 @@ pub fn report(socket: &Arc<Socket>, how: How, status: Status) -> Result<(), Stat
 
 /// Queues an operation nobody waits for.
 pub fn start_silent(socket: &Arc<Socket>, side: Side, operation: Operation) {
-    let request = Request::new(operation, Delivery::None, Patience::Wait);
+    let request = Request::new(operation, Delivery::None);
     if let Ok(claimed) = push(socket, side, request) {
         drive(socket, side, claimed, None, &mut Sink::new());
     }
@@ -138,15 +138,24 @@ fn overlapped_request(
     overlapped.set_pending();
     let delivery = match routine {
         Some(_) if socket.association().is_some() => return Err(Status::INVALID),
-        Some(routine) => Delivery::Routine {
-            overlapped,
-            routine,
-            thread: thread::current(),
-        },
+        Some(routine) => {
+            let thread = thread::current();
+            thread.note_routine();
+            Delivery::Routine {
+                overlapped,
+                routine,
+                thread,
+            }
+        }
         None => {
             let event = overlapped.event()?;
             match &event {
-                Some(event) => event.reset(),
+                Some(event) => {
+                    if socket.association().is_none() {
+                        event.note_socket();
+                    }
+                    event.reset();
+                }
                 None => socket.signalled.reset_manual(),
             }
             Delivery::Overlapped {
@@ -157,7 +166,7 @@ fn overlapped_request(
         }
     };
     thread::note_pending();
-    Ok(Request::new(operation, delivery, Patience::Wait))
+    Ok(Request::new(operation, delivery))
 }
 
 fn start_overlapped(

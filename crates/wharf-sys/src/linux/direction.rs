@@ -110,6 +110,18 @@ impl<R: Request, S: Copy> Direction<R, S> {
         Some(head)
     }
 
+    /// Makes the caller the owner of a direction that is free, for one attempt that never was in the queue. False: the
+    /// socket is closed.
+    pub fn claim_unqueued(&mut self, tag: R::Tag) -> bool {
+        debug_assert!(self.turn() == Turn::Free);
+        if self.closing.is_some() {
+            return false;
+        }
+        self.ready = false;
+        self.owner = Some(Owner::Attempting(tag, None));
+        true
+    }
+
     /// Whether the caller, who has just appended a request, has to see to it that the head is attempted later: it could
     /// be attempted now, and nobody is about to.
     pub fn defer(&mut self) -> bool {
@@ -232,6 +244,12 @@ impl<R: Request, S: Copy> Direction<R, S> {
             (true, Some(_)) => Turn::Soon,
             (false, _) => Turn::Taken,
         }
+    }
+
+    /// Whether an attempt would find nothing, so that an edge tells of whatever comes. (Of a direction whose socket is in
+    /// an epoll set.)
+    pub fn is_exhausted(&self) -> bool {
+        !self.ready && !self.ended && self.owner.is_none()
     }
 
     /// Whether a request waits for what may come. One whose result is being delivered does not.

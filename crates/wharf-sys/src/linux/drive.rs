@@ -14,9 +14,10 @@ use super::direction::Blocked;
 use super::helper;
 use super::network_events::Occasion;
 use super::operation::Attempt;
+use super::parker::{Deadline, Parker};
 use super::port::{Packet, Port};
 use super::reactor::{self, Set};
-use super::request::{Mine, Patience, Request};
+use super::request::{Mine, Request};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::trace::trace;
@@ -89,11 +90,6 @@ fn settle(
                 socket.found_data();
             }
             direction.lock().next(more || !socket.is_watched())
-        }
-        Attempt::Blocked if request.patience == Patience::None => {
-            direction.lock().finishing();
-            finish(socket, request, Status::WOULD_BLOCK, 0, sink);
-            direction.lock().next(!socket.is_watched())
         }
         // Who waits for it sleeps beside the descriptor itself: no edge is needed.
         Attempt::Blocked if request.is_synchronous() => blocked(socket, side, request, sink),
@@ -197,6 +193,7 @@ fn move_to(
 pub struct Sink<'a> {
     port: Option<&'a Port>,
     room: Room,
+    keeps_room: bool, // for the thread's next harvest
 }
 
 /// The lists of a [`Sink`]. A thread keeps their memory from one harvest to the next.
@@ -218,9 +215,17 @@ impl<'a> Sink<'a> {
 
     /// Packets of `port` are collected.
     pub fn for_port(port: &'a Port) -> Sink<'a> {
+        let mut sink = Sink::for_harvest();
+        sink.port = Some(port);
+        sink
+    }
+
+    /// For a thread that harvests again and again. Packets go to their ports at once.
+    pub fn for_harvest() -> Sink<'a> {
         Sink {
-            port: Some(port),
+            port: None,
             room: ROOM.try_with(Cell::take).ok().flatten().unwrap_or_default(),
+            keeps_room: true,
         }
     }
 
@@ -234,6 +239,12 @@ impl<'a> Sink<'a> {
         let events = set.wait(time, |event| self.take_event(event));
         self.flush();
         events
+    }
+
+    /// As [`wait`](Self::wait), for a thread that others wake by its parker.
+    pub fn park(&mut self, set: &Set, parker: &Parker, deadline: Deadline) {
+        set.park(parker, deadline, |event| self.take_event(event));
+        self.flush();
     }
 
     /// As [`wait`](Self::wait), without sleeping; returns whether a wake meant for a sleeper was among the events.
@@ -300,7 +311,7 @@ impl<'a> Sink<'a> {
 
 impl Drop for Sink<'_> {
     fn drop(&mut self) {
-        if self.port.is_some() {
+        if self.keeps_room {
             debug_assert!(self.room.packets.is_empty() && self.room.batch.is_empty());
             let room = std::mem::take(&mut self.room);
             let _ = ROOM.try_with(|kept| kept.set(Some(room))); // the thread may be ending

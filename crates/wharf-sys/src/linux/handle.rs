@@ -14,6 +14,7 @@ use super::startup;
 use super::status::Status;
 use super::thread;
 use super::timer::Timer;
+use std::borrow::Borrow;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -132,6 +133,30 @@ pub fn object(handle: HANDLE) -> Result<Object, Status> {
         CURRENT_THREAD => Ok(Object::Thread(thread::current())),
         _ => Ok(entry(handle as usize)?.object.clone()),
     }
+}
+
+/// What a handle refers to; it stays while this lives, though the handle may be closed meanwhile.
+pub struct Referred(Ref<'static, Entry>);
+
+impl Referred {
+    /// The object, for longer.
+    pub fn object(&self) -> Object {
+        self.0.object.clone()
+    }
+}
+
+impl Borrow<Object> for Referred {
+    fn borrow(&self) -> &Object {
+        &self.0.object
+    }
+}
+
+/// As [`object`], of a real handle and without counting the reference.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn referred(handle: HANDLE) -> Result<Referred, Status> {
+    Ok(Referred(entry(handle as usize)?))
 }
 
 fn entry(handle: usize) -> Result<Ref<'static, Entry>, Status> {

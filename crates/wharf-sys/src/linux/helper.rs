@@ -1,9 +1,10 @@
 //! The helper: one thread that looks after what nobody else does.
 //!
-//! It sleeps in the *default set*, so it serves sockets that belong to no port. When armed it also ticks: it
-//! harvests sets of ports whose threads are all busy, and takes workers that sleep outside the library out of
-//! their port's active count when packets wait because of them. It acts by neglect: a program whose workers
-//! wait in their port keeps it asleep. It never runs application code.
+//! It sleeps in a set of its own, in which sets are *nested* that nobody else looks after: those of ports whose threads are
+//! all busy, and the *default set* of sockets that belong to no port, as long as no thread waits for them (see
+//! `socket_wait.rs`). When armed it also ticks: it harvests sets that became neglected just now, and takes workers that sleep outside the library out of
+//! their port's active count when packets wait because of them. It acts by neglect: a program whose threads
+//! wait keeps it asleep. It never runs application code.
 //!
 //! Arming and disarming: `docs/engine-protocol.md`, section 4.
 
@@ -34,7 +35,9 @@ const TICKS_BEFORE_NESTING: u32 = 4;
 const IDLE_TICKS: u32 = 2;
 
 struct Helper {
-    set: Set, // the default set
+    own: Set, // where it sleeps
+    default_set: Set,
+    default_nested: AtomicBool, // in its own
     armed: AtomicBool,
     hurried: AtomicBool,             // sends are deferred somewhere
     running: AtomicBool,             // its thread was started
@@ -59,14 +62,73 @@ pub fn look_after(port: &Arc<Port>) -> Result<(), Status> {
     Ok(())
 }
 
+/// The default set by its name among nested sets; ports have others.
+const DEFAULT_SET: u64 = 0;
+
 /// The default set, for sockets without a port. Starts the helper.
 ///
 /// # Errors
 /// `INSUFFICIENT_RESOURCES` if the system has no descriptors or threads left.
 pub fn default_set() -> Result<&'static Set, Status> {
     helper()
-        .map(|helper| &helper.set)
+        .map(|helper| &helper.default_set)
         .ok_or(Status::INSUFFICIENT_RESOURCES)
+}
+
+/// How many harvests of the default set were begun.
+pub fn default_harvests() -> u64 {
+    HELPER
+        .get()
+        .map_or(0, |helper| helper.default_set.harvests())
+}
+
+/// The default set, if there is one, for a thread that is about to sleep in it: the helper does not need to look after it.
+pub fn set_to_keep() -> Option<&'static Set> {
+    let helper = HELPER.get()?;
+    if helper.default_nested.load(Relaxed) {
+        hand_back_default(helper);
+    }
+    Some(&helper.default_set)
+}
+
+/// A thread that would have waited for sockets has no need to: it comes back soon, and harvests more at a time than the
+/// helper would, who wakes for each event.
+pub fn will_be_kept() {
+    if let Some(helper) = HELPER.get()
+        && helper.default_nested.load(Relaxed)
+    {
+        hand_back_default(helper);
+        arm(); // if it does not come back
+    }
+}
+
+/// Whether the helper looks after the default set.
+pub fn keeps_default_set() -> bool {
+    HELPER
+        .get()
+        .is_some_and(|helper| helper.default_nested.load(Relaxed))
+}
+
+#[cold]
+fn hand_back_default(helper: &Helper) {
+    if helper.default_nested.swap(false, SeqCst) {
+        helper.own.unnest(&helper.default_set);
+    }
+}
+
+/// Whether nobody looks after the default set at this moment.
+pub fn is_default_set_unattended() -> bool {
+    HELPER.get().is_some_and(|helper| {
+        !helper.default_nested.load(SeqCst) && helper.default_set.sleepers() == 0
+    })
+}
+
+/// Takes what has happened to sockets without a port.
+fn harvest_default(helper: &Helper) {
+    let woken = Sink::new().harvest(&helper.default_set);
+    if woken && helper.default_set.sleepers() > 0 {
+        helper.default_set.wake(); // it was meant for the thread that sleeps there
+    }
 }
 
 /// Something may need the helper soon: it ticks from now on until it finds nothing to do.
@@ -83,7 +145,7 @@ pub fn arm_after_fence() {
         && !helper.armed.load(Relaxed)
         && !helper.armed.swap(true, SeqCst)
     {
-        helper.set.wake();
+        helper.own.wake();
     }
 }
 
@@ -94,7 +156,7 @@ pub fn hurry() -> bool {
         return false;
     };
     if !helper.hurried.load(SeqCst) && !helper.hurried.swap(true, SeqCst) {
-        helper.set.wake();
+        helper.own.wake();
     }
     helper.running.load(Relaxed)
 }
@@ -115,13 +177,15 @@ pub fn retry(socket: &Arc<Socket>) {
 #[cold]
 pub fn hand_back(port: &Port) {
     if let (Some(helper), true) = (helper(), port.nested.swap(false, AcqRel)) {
-        helper.set.unnest(&port.set);
+        helper.own.unnest(&port.set);
     }
 }
 
-/// Something is ready in the nested set of the port with that name.
+/// Something is ready in the nested set of that name.
 pub fn harvest_nested(name: u64) {
-    if let Some(port) = live_ports()
+    if let (DEFAULT_SET, Some(helper)) = (name, HELPER.get()) {
+        harvest_default(helper);
+    } else if let Some(port) = live_ports()
         .into_iter()
         .find_map(|(other, port)| (other == name).then_some(port))
     {
@@ -140,9 +204,12 @@ fn live_ports() -> Vec<(u64, Arc<Port>)> {
 /// The helper, if the system has descriptors for it: a failure now does not keep it from being made later.
 fn helper() -> Option<&'static Helper> {
     if HELPER.get().is_none() {
-        let set = Set::new().ok()?;
+        let (own, default_set) = (Set::new().ok()?, Set::new().ok()?);
+        own.nest(&default_set, DEFAULT_SET).ok()?;
         HELPER.get_or_init(|| Helper {
-            set,
+            own,
+            default_set,
+            default_nested: AtomicBool::new(true),
             armed: AtomicBool::new(false),
             hurried: AtomicBool::new(false),
             running: AtomicBool::new(false),
@@ -172,6 +239,7 @@ struct Watched {
 fn run(helper: &'static Helper) {
     system::block_signals(); // the application's handlers run on the application's threads
     let mut watched = HashMap::new();
+    let mut watched_default = Watched::default();
     let mut sends = Sends::default();
     let mut idle = 0;
     let mut last_tick = Instant::now();
@@ -183,7 +251,7 @@ fn run(helper: &'static Helper) {
             (false, true) => Some(TICK),
             (false, false) => None,
         };
-        Sink::new().wait(&helper.set, time);
+        Sink::new().wait(&helper.own, time);
         if hurried {
             sends.look_after(helper);
         }
@@ -192,11 +260,9 @@ fn run(helper: &'static Helper) {
         }
         let elapsed = last_tick.elapsed();
         last_tick = Instant::now();
-        idle = if tick(helper, &mut watched, elapsed) {
-            0
-        } else {
-            idle + 1
-        };
+        let mut busy = tick(helper, &mut watched, elapsed);
+        busy |= look_after_default_set(helper, &mut watched_default);
+        idle = if busy { 0 } else { idle + 1 };
         if idle >= IDLE_TICKS {
             idle = 0;
             disarm(helper);
@@ -247,6 +313,7 @@ fn disarm(helper: &Helper) {
     let wanted = live_ports()
         .iter()
         .any(|(_, port)| is_neglected(port) || port.stalled().is_some());
+    let wanted = wanted || is_default_set_neglected(helper);
     if wanted || !helper.retries.lock().is_empty() {
         helper.armed.store(true, SeqCst);
     }
@@ -272,9 +339,31 @@ fn tick(helper: &Helper, watched: &mut HashMap<u64, Watched>, elapsed: Duration)
 
 /// Whether requests may wait for events of the port's set while nobody sleeps in it.
 fn is_neglected(port: &Port) -> bool {
-    port.set.sleepers() == 0
-        && !port.nested.load(Acquire)
-        && (observer::any_observed() || thread::live_requests() > 0)
+    port.set.sleepers() == 0 && !port.nested.load(Acquire) && may_be_needed()
+}
+
+/// The same for the default set.
+fn is_default_set_neglected(helper: &Helper) -> bool {
+    helper.default_set.sleepers() == 0 && !helper.default_nested.load(Acquire) && may_be_needed()
+}
+
+fn may_be_needed() -> bool {
+    observer::any_observed() || thread::live_requests() > 0
+}
+
+/// Threads that wait for sockets come back soon or are replaced by others; if nobody did for a tick, the set is the helper's.
+fn look_after_default_set(helper: &Helper, watched: &mut Watched) -> bool {
+    if !is_default_set_neglected(helper) {
+        return false;
+    }
+    if helper.default_set.harvests() == watched.harvests {
+        harvest_default(helper);
+        if helper.own.nest(&helper.default_set, DEFAULT_SET).is_ok() {
+            helper.default_nested.store(true, SeqCst);
+        }
+    }
+    watched.harvests = helper.default_set.harvests();
+    true
 }
 
 fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched) -> bool {
@@ -289,7 +378,7 @@ fn look_after_set(helper: &Helper, name: u64, port: &Port, watched: &mut Watched
         watched.neglected = 0;
     }
     watched.harvests = port.set.harvests();
-    if watched.neglected >= TICKS_BEFORE_NESTING && helper.set.nest(&port.set, name).is_ok() {
+    if watched.neglected >= TICKS_BEFORE_NESTING && helper.own.nest(&port.set, name).is_ok() {
         watched.neglected = 0;
         port.nested.store(true, Release);
     }

@@ -16,6 +16,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::UI::WindowsAndMessaging::{
@@ -23,9 +24,11 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
     USER_TIMER_MAXIMUM, USER_TIMER_MINIMUM, WM_QUIT, WM_TIMER,
 };
 
+use super::helper;
 use super::lock::Lock;
 use super::object::Object;
 use super::parker::{Deadline, has_passed};
+use super::socket_wait::SocketWait;
 use super::status::Status;
 use super::system;
 use super::thread::{self, Thread};
@@ -147,6 +150,7 @@ impl Filter {
 /// A thread's queue.
 pub struct Queue {
     state: Lock<State>,
+    for_sockets: AtomicBool, // sockets report to one of its windows, or did
     /// Signalled while what a wait of the owner is for is there.
     pub input: Waitable,
 }
@@ -268,6 +272,7 @@ impl State {
 impl Default for Queue {
     fn default() -> Self {
         Queue {
+            for_sockets: AtomicBool::new(false),
             state: Lock::new(State {
                 open: true,
                 windows: HashSet::new(),
@@ -305,6 +310,16 @@ impl Wake {
 }
 
 impl Queue {
+    /// Whether sockets may be what brings messages.
+    pub fn is_for_sockets(&self) -> bool {
+        self.for_sockets.load(Relaxed)
+    }
+
+    /// A socket is to report to a window of this queue.
+    pub fn note_socket(&self) {
+        self.for_sockets.store(true, Relaxed);
+    }
+
     /// Something came. Under the queue's lock, so that `input` is signalled only while it is awaited.
     fn came(&self, state: &mut State, kinds: u32) -> Wake {
         state.came |= kinds;
@@ -437,6 +452,7 @@ pub fn get(filter: &Filter) -> Message {
     let thread = thread::current();
     let queue = thread.queue();
     let mut blocked = None;
+    let mut socket_wait = None;
     loop {
         let next_timer = {
             let mut state = queue.state.lock();
@@ -445,6 +461,10 @@ pub fn get(filter: &Filter) -> Message {
                 let next_timer = state.expire();
                 state.seen(filter);
                 if let Some(message) = state.take(filter, true) {
+                    drop(state);
+                    if socket_wait.is_none() && queue.is_for_sockets() {
+                        helper::will_be_kept();
+                    }
                     return message;
                 }
                 state.asleep = true;
@@ -456,10 +476,15 @@ pub fn get(filter: &Filter) -> Message {
         match next_timer {
             Some(deadline) => {
                 blocked.get_or_insert_with(thread::block);
-                thread.parker.park(deadline);
+                if queue.is_for_sockets() {
+                    let socket_wait = socket_wait.get_or_insert_with(|| SocketWait::begin(&thread));
+                    socket_wait.sleep(deadline);
+                } else {
+                    thread.parker.park(deadline);
+                }
             }
             None => {
-                blocked = None;
+                (blocked, socket_wait) = (None, None);
                 receive_sent(queue);
             }
         }

@@ -27,7 +27,7 @@ pub struct Look {
     pub holds: u32,
     /// With FD_CLOSE: 0 after a FIN, else the error.
     pub close_error: u32,
-    /// With FD_READ or FD_ACCEPT: how much is there, at least 1. Otherwise 0.
+    /// With FD_READ or FD_ACCEPT: how much is there, or 1, which is enough to tell something from nothing. Otherwise 0.
     pub amount: u32,
     /// With FD_OOB: how far the urgent byte is from the next one to be read.
     pub urgent_distance: u32,
@@ -151,6 +151,12 @@ impl Record {
         new | connected
     }
 
+    /// As [`take_in`](Self::take_in) of a receive that took all there was, urgent data aside: nothing is new.
+    pub fn received_everything(&mut self) {
+        self.events &= !FD_READ;
+        self.amount = 0;
+    }
+
     fn take_in_connect(&mut self, look: &Look) -> u32 {
         let Some(error) = look.connect else {
             self.events &= !FD_CONNECT; // of an earlier connect, which nobody asked for
@@ -165,6 +171,11 @@ impl Record {
             self.due |= FD_WRITE;
         }
         FD_CONNECT
+    }
+
+    /// Whether nothing was there, so that anything is an arrival, however much it is: the fetch will see how much.
+    pub fn has_nothing(&self) -> bool {
+        self.amount == 0 && self.events & (FD_READ | FD_ACCEPT) == 0
     }
 
     /// So much is there now, and known to the program.
@@ -217,6 +228,11 @@ impl Messages {
         new |= look.holds & self.enabled & self.mask;
         self.enabled &= !new;
         new
+    }
+
+    /// As [`take_in`](Self::take_in) of a receive that took all there was: nothing is to be posted.
+    pub fn received_everything(&mut self) {
+        self.enabled |= FD_READ;
     }
 
     fn take_in_connect(&mut self, look: &Look) -> u32 {

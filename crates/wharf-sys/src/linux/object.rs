@@ -1,8 +1,9 @@
 //! The kernel objects a handle can name.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
+use super::message::Queue;
 use super::name::Nameable;
 use super::port::Port;
 use super::socket::Socket;
@@ -55,6 +56,16 @@ impl Object {
         }
     }
 
+    /// Whether a socket without a port may be what signals it.
+    pub fn is_for_sockets(&self) -> bool {
+        match self {
+            Object::Event(event) => event.for_sockets.load(Relaxed),
+            Object::Input(thread) => thread.existing_queue().is_some_and(Queue::is_for_sockets),
+            Object::Socket(socket) => socket.association().is_none(),
+            _ => false,
+        }
+    }
+
     /// Signals an event, releases a mutex or a semaphore once.
     ///
     /// # Errors
@@ -102,6 +113,7 @@ impl Object {
 /// An event object.
 pub struct Event {
     waitable: Waitable,
+    for_sockets: AtomicBool, // sockets without a port have signalled it, or will
 }
 
 impl Event {
@@ -109,12 +121,20 @@ impl Event {
     pub fn new(manual_reset: bool, signalled: bool) -> Arc<Event> {
         Arc::new(Event {
             waitable: Waitable::new(manual_reset, signalled),
+            for_sockets: AtomicBool::new(false),
         })
     }
 
     /// Signals it.
     pub fn set(&self) {
         self.waitable.set();
+    }
+
+    /// A socket without a port is to signal it.
+    pub fn note_socket(&self) {
+        if !self.for_sockets.load(Relaxed) {
+            self.for_sockets.store(true, Relaxed);
+        }
     }
 
     /// As [`set`](Self::set), for callers that hold a lock.

@@ -15,10 +15,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::*};
 use windows_sys::Win32::Networking::WinSock::{FD_ACCEPT, FD_CLOSE, FD_OOB, FD_READ, FD_WRITE};
 
 use super::async_select::{Posts, Window};
+use super::helper;
 use super::network_events::{Look, Messages, Occasion, Record};
 use super::object::Event;
+use super::reactor::Edge;
 use super::readiness::Condition;
-use super::socket::{FLAG_CONNECTED, FLAG_OBSERVED, Phase, Socket};
+use super::socket::{FLAG_CONNECTED, FLAG_OBSERVED, Phase, Side, Socket};
 use super::status::Status;
 use super::system;
 use super::wait::Released;
@@ -28,6 +30,7 @@ use super::wait::Released;
 pub struct Observed {
     record: Option<Record>, // since the first registration for an event, and for ever
     registration: Registration,
+    looked: u64, // how many harvests of the default set had begun at the last look
 }
 
 /// Who is told.
@@ -84,6 +87,16 @@ impl Observed {
             Registration::Window { window, messages } => {
                 News::of_window(window, messages.take_in(occasion, look), look)
             }
+        }
+    }
+
+    /// A receive was called and took all there was.
+    fn received_everything(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.received_everything();
+        }
+        if let Registration::Window { messages, .. } = &mut self.registration {
+            messages.received_everything();
         }
     }
 
@@ -144,23 +157,58 @@ impl Socket {
         }
     }
 
-    #[cold]
-    fn observe_now(&self, occasion: Occasion) {
-        if let Some(observed) = self.observed.get() {
-            let mut observed = observed.lock();
-            if self.is_closed() {
-                return;
-            }
-            let look = self.look(observed.record.is_some());
-            let news = observed.take_in(occasion, &look);
-            drop(observed);
-            news.wake();
+    /// As [`observe`](Self::observe), after an edge because of which nothing was attempted.
+    pub fn observe_edge(&self, edge: &Edge) {
+        if self.has(FLAG_OBSERVED) {
+            self.look_and_tell(Occasion::Change, Some(edge));
         }
     }
 
-    /// The socket's condition as network events see it; `exactly` for the event record, which asks how much there is.
-    fn look(&self, exactly: bool) -> Look {
-        let condition = Condition::now(self);
+    #[cold]
+    fn observe_now(&self, occasion: Occasion) {
+        self.look_and_tell(occasion, None);
+    }
+
+    fn look_and_tell(&self, occasion: Occasion, edge: Option<&Edge>) {
+        let Some(observed) = self.observed.get() else {
+            return;
+        };
+        let mut observed = observed.lock();
+        if self.is_closed() {
+            return;
+        }
+        // An edge tells how things were after its harvest had begun; that is news unless somebody has looked since then.
+        let news_of = |edge: &&Edge| edge.harvest > observed.looked && self.association().is_none();
+        let events = edge.filter(news_of).map(|edge| edge.events);
+        if events.is_none() {
+            observed.looked = helper::default_harvests(); // before the look
+        }
+        if occasion == Occasion::Receive && self.is_known_to_be_empty() {
+            observed.received_everything();
+            return;
+        }
+        let condition = match events {
+            Some(events) => Condition::of(self, events),
+            None => Condition::now(self),
+        };
+        let exactly = match &observed.record {
+            Some(record) => events.is_none() || !record.has_nothing(),
+            None => false,
+        };
+        let look = self.look(condition, exactly);
+        let news = observed.take_in(occasion, &look);
+        drop(observed);
+        news.wake();
+    }
+
+    /// Whether a receive has just found that nothing is left, and an edge will tell of what comes.
+    fn is_known_to_be_empty(&self) -> bool {
+        let exhausted = || self.direction(Side::Receive).lock().is_exhausted();
+        self.has(FLAG_CONNECTED) && !self.is_datagram() && !self.saw_urgent() && exhausted()
+    }
+
+    /// The socket's condition as network events see it; `exactly` for the event record, if it must know how much there is.
+    fn look(&self, condition: Condition, exactly: bool) -> Look {
         let state = self.state();
         let (connects, connect) = (state.connects, state.connect_outcome);
         let (bound, listens) = (state.bound, state.phase == Phase::Listening);
@@ -189,9 +237,10 @@ impl Socket {
                 0
             },
             datagram: self.is_datagram(),
+            amount: u32::from(condition.receivable),
             ..Look::default()
         };
-        if exactly && holds & (FD_READ | FD_ACCEPT | FD_OOB) != 0 {
+        if exactly && holds & (FD_READ | FD_ACCEPT) != 0 || holds & FD_OOB != 0 {
             let amount = self.amount();
             look.amount = if condition.receivable {
                 amount.max(1)
@@ -233,6 +282,10 @@ impl Socket {
 
     fn register(self: &Arc<Self>, target: Target, mask: u32) -> Result<(), Status> {
         self.watch()?;
+        match &target {
+            Target::Event(event) => event.note_socket(),
+            Target::Window(window) => window.note_socket(),
+        }
         let observed = self.observed.get_or_init(Default::default);
         if !self.set_flag(FLAG_OBSERVED, true) {
             OBSERVED.fetch_add(1, Relaxed);
@@ -244,13 +297,14 @@ impl Socket {
             if self.is_closed() {
                 return Err(Status::NOT_SOCKET);
             }
+            observed.looked = helper::default_harvests();
             match target {
                 Target::Event(event) => {
-                    let look = self.look(true);
+                    let look = self.look(Condition::now(self), true);
                     observed.register_event(event, mask, &look)
                 }
                 Target::Window(window) => {
-                    let look = self.look(observed.record.is_some());
+                    let look = self.look(Condition::now(self), observed.record.is_some());
                     observed.register_window(window, mask, &look)
                 }
             }

@@ -1,12 +1,12 @@
 //! How a thread sleeps inside the library until something is done for it.
 //!
-//! One word with four states. [`Parker::unpark`] leaves a notification and wakes the thread in the way it sleeps:
-//! on a futex, or in `ppoll` beside a socket. A notification is only a hint that something changed; whoever
+//! One word with five states. [`Parker::unpark`] leaves a notification and wakes the thread in the way it sleeps:
+//! on a futex, in `ppoll` beside a socket, or in an epoll set. A notification is only a hint that something changed; whoever
 //! parks checks its own condition again, so a stale one costs one more look and nothing else.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::system;
@@ -15,6 +15,7 @@ const EMPTY: u32 = 0;
 const NOTIFIED: u32 = 1;
 const PARKED_ON_FUTEX: u32 = 2;
 const PARKED_IN_POLL: u32 = 3;
+const PARKED_IN_SET: u32 = 4;
 
 /// The moment a wait ends; `None`: never.
 pub type Deadline = Option<Instant>;
@@ -34,6 +35,7 @@ pub fn has_passed(deadline: Deadline) -> bool {
 pub struct Parker {
     state: AtomicU32,
     eventfd: OnceLock<OwnedFd>, // made when the thread first sleeps in ppoll
+    waker: AtomicI32,           // the eventfd of the set in which it sleeps
 }
 
 impl Parker {
@@ -47,6 +49,7 @@ impl Parker {
                     system::eventfd_write(eventfd.as_raw_fd());
                 }
             }
+            PARKED_IN_SET => system::eventfd_write(self.waker.load(Ordering::Relaxed)),
             _ => {}
         }
     }
@@ -85,6 +88,19 @@ impl Parker {
                 system::eventfd_read(fd);
             }
         }
+    }
+
+    /// Sleeps in `sleep`, which a write to `waker` ends, unless a notification is there; may return early. What `sleep`
+    /// gives.
+    ///
+    /// Nobody else sleeps where that write could wake him instead.
+    pub fn park_in_set<R>(&self, waker: i32, sleep: impl FnOnce() -> R) -> Option<R> {
+        self.waker.store(waker, Ordering::Relaxed); // before the state that makes others read it
+        self.fall_asleep(PARKED_IN_SET).then(|| {
+            let result = sleep();
+            self.wake_up();
+            result
+        })
     }
 
     fn own_descriptor(&self) -> Option<i32> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
+use super::parker::{Deadline, Parker, time_left};
 use super::slab::{Key, Slab};
 use super::socket::Socket;
 use super::startup;
@@ -54,6 +55,10 @@ pub enum Event<'a> {
 /// What an edge says.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {
+    /// Which harvest of its set found it.
+    pub harvest: u64,
+    /// What held at that moment, in poll's terms.
+    pub events: i16,
     /// A receive (or accept) may succeed.
     pub readable: bool,
     /// The peer will send no more, or there is an error.
@@ -69,11 +74,13 @@ pub struct Edge {
 }
 
 impl Edge {
-    fn new(events: u32) -> Edge {
+    fn new(events: u32, harvest: u64) -> Edge {
         let any = |bits: i32| events & bits as u32 != 0;
         let failed = any(libc::EPOLLHUP | libc::EPOLLERR);
         let receive_ended = failed || any(libc::EPOLLRDHUP);
         Edge {
+            harvest,
+            events: events as i16, // the bits are the same, but for epoll's own, which are above them
             readable: receive_ended || any(libc::EPOLLIN | libc::EPOLLPRI),
             receive_ended,
             writable: failed || any(libc::EPOLLOUT),
@@ -99,7 +106,7 @@ pub struct Set {
     epoll: OwnedFd,
     eventfd: OwnedFd,
     sleepers: AtomicUsize,   // threads inside `wait`, or about to be
-    harvests: AtomicU64,     // how often events were taken: a sign that the set is looked after
+    harvests: AtomicU64,     // how many were begun: a sign that the set is looked after
     has_sockets: AtomicBool, // or had one
 }
 
@@ -197,48 +204,76 @@ impl Set {
         self.sleepers.load(SeqCst)
     }
 
-    /// How often the set was harvested.
+    /// How many harvests of the set were begun. What an edge tells was so after its harvest had begun.
     pub fn harvests(&self) -> u64 {
-        self.harvests.load(Relaxed)
+        self.harvests.load(SeqCst)
     }
 
     /// Sleeps until there are events (`time` at most) and gives each to `each`; returns how many there were.
     pub fn wait(&self, time: Option<Duration>, each: impl FnMut(Event<'_>)) -> usize {
-        // SeqCst: whoever leaves work in the set and then sees no sleeper tells the helper; see `helper::arm`.
-        self.sleepers.fetch_add(1, SeqCst);
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         let set = self.epoll.as_raw_fd();
-        let count = match time {
+        self.sleep(each, |events| match time {
             Some(time) if time < Duration::from_millis(1) => {
-                system::epoll_wait_precisely(set, &mut events, time)
+                system::epoll_wait_precisely(set, events, time)
             }
-            _ => system::epoll_wait(set, &mut events, time),
-        };
+            _ => system::epoll_wait(set, events, time),
+        })
+    }
+
+    /// As [`wait`](Self::wait), for a thread that others wake by its parker. It is the only one that sleeps here.
+    pub fn park(&self, parker: &Parker, deadline: Deadline, each: impl FnMut(Event<'_>)) -> usize {
+        let set = self.epoll.as_raw_fd();
+        self.sleep(each, |events| {
+            let asleep = || match time_left(deadline) {
+                Some(time) => system::epoll_wait_precisely(set, events, time),
+                None => system::epoll_wait(set, events, None),
+            };
+            parker
+                .park_in_set(self.eventfd.as_raw_fd(), asleep)
+                .unwrap_or(0)
+        })
+    }
+
+    fn sleep(
+        &self,
+        each: impl FnMut(Event<'_>),
+        asleep: impl FnOnce(&mut [libc::epoll_event]) -> usize,
+    ) -> usize {
+        // SeqCst: whoever leaves work in the set and then sees no sleeper tells the helper; see `helper::arm`. Before the
+        // parker says that it sleeps: see `helper::harvest_default`.
+        self.sleepers.fetch_add(1, SeqCst);
+        let harvest = self.begin_harvest();
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+        let count = asleep(&mut events);
         self.sleepers.fetch_sub(1, SeqCst);
-        self.take(&events[..count], each);
+        take(&events[..count], harvest, each);
         count
     }
 
     /// Takes the events that are there, without sleeping. Returns whether a wake that was meant for a sleeper was
     /// among them.
     pub fn harvest(&self, each: impl FnMut(Event<'_>)) -> bool {
+        let harvest = self.begin_harvest();
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
         let count = system::epoll_wait(self.epoll.as_raw_fd(), &mut events, Some(Duration::ZERO));
-        self.take(&events[..count], each);
+        take(&events[..count], harvest, each);
         events[..count].iter().any(|event| { event.u64 } == WAKE)
     }
 
-    fn take(&self, events: &[libc::epoll_event], mut each: impl FnMut(Event<'_>)) {
-        self.harvests.fetch_add(1, Relaxed);
-        for event in events {
-            let data = event.u64;
-            match data {
-                WAKE => {}
-                name if name & NESTED != 0 => each(Event::Nested(name & !NESTED)),
-                key => {
-                    if let Some(socket) = WATCHED.get(Key::from_number(key as u32)) {
-                        each(Event::Socket(&socket, Edge::new(event.events)));
-                    }
+    fn begin_harvest(&self) -> u64 {
+        self.harvests.fetch_add(1, SeqCst) + 1
+    }
+}
+
+fn take(events: &[libc::epoll_event], harvest: u64, mut each: impl FnMut(Event<'_>)) {
+    for event in events {
+        let data = event.u64;
+        match data {
+            WAKE => {}
+            name if name & NESTED != 0 => each(Event::Nested(name & !NESTED)),
+            key => {
+                if let Some(socket) = WATCHED.get(Key::from_number(key as u32)) {
+                    each(Event::Socket(&socket, Edge::new(event.events, harvest)));
                 }
             }
         }

@@ -29,17 +29,6 @@ pub struct Request {
     /// Unique.
     pub id: u64,
     issuer: u64, // the issuing thread
-    /// What to do when an attempt would block.
-    pub patience: Patience,
-}
-
-/// What to do when an attempt would block.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// Wait in the queue.
-    Wait,
-    /// Finish with `WOULD_BLOCK`.
-    None,
 }
 
 /// Where the result goes.
@@ -189,6 +178,20 @@ pub struct Tag {
     pub acceptor: usize, // address of the accept socket of an AcceptEx in its first half
 }
 
+impl Tag {
+    /// Of an attempt that the calling thread makes at once, without a request.
+    pub fn unqueued() -> Tag {
+        Tag {
+            overlapped: 0,
+            issuer: thread::current_serial(),
+            id: 0, // of no request
+            has_event: false,
+            origin: 0,
+            acceptor: 0,
+        }
+    }
+}
+
 impl direction::Request for Box<Request> {
     type Tag = Tag;
 
@@ -231,7 +234,7 @@ const POOLED_MAX: usize = 256;
 
 impl Request {
     /// A request of the calling thread.
-    pub fn new(operation: Operation, delivery: Delivery, patience: Patience) -> Box<Request> {
+    pub fn new(operation: Operation, delivery: Delivery) -> Box<Request> {
         let (issuer, id) = thread::start_request();
         let request = Request {
             operation,
@@ -239,7 +242,6 @@ impl Request {
             origin: None,
             id,
             issuer,
-            patience,
         };
         match POOL.try_with(|pool| pool.borrow_mut().pop()) {
             Ok(Some(mut pooled)) => {

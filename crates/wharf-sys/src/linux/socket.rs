@@ -539,9 +539,11 @@ impl Socket {
     /// A request was left waiting for an edge: somebody must be there to see it.
     pub fn parked(&self) {
         fence(SeqCst); // pairs with the one in `helper::arm`: the request is seen, or the sleeper is gone
-        if let Some((port, _)) = self.association()
-            && port.set.sleepers() == 0
-        {
+        let unattended = match self.association() {
+            Some((port, _)) => port.set.sleepers() == 0,
+            None => helper::is_default_set_unattended(),
+        };
+        if unattended {
             helper::arm_after_fence();
         }
     }
@@ -556,6 +558,7 @@ impl Socket {
         }
         let ends = !self.is_datagram(); // an error is an event like a datagram
         let mut observed_later = false;
+        let mut attempted = false;
         if edge.readable
             && let Some(head) = self.claim(Side::Receive, edge.receive_ended && ends)
         {
@@ -564,14 +567,18 @@ impl Socket {
         }
         if (edge.urgent || edge.receive_ended) && self.urgent.get().is_some() {
             let head = self.claim(Side::Urgent, edge.receive_ended);
+            attempted |= head.is_some();
             drive(self, Side::Urgent, head, None, sink);
         }
         if edge.writable {
             let head = self.claim(Side::Send, edge.send_ended && ends);
+            attempted |= head.is_some();
             drive(self, Side::Send, head, None, sink);
         }
-        if !observed_later {
-            self.observe(Occasion::Change);
+        match (observed_later, attempted) {
+            (true, _) => {}
+            (false, true) => self.observe(Occasion::Change),
+            (false, false) => self.observe_edge(&edge),
         }
     }
 

@@ -10,12 +10,13 @@ use super::completion::push;
 use super::direction::Turn;
 use super::drive::{Sink, drive};
 use super::lock::Lock;
-use super::operation::Operation;
+use super::operation::{Attempt, Operation};
 use super::parker::{Deadline, has_passed};
-use super::request::{Delivery, Patience, Request};
+use super::request::{Delivery, Request, Tag};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::thread::{self, Thread};
+use super::trace::trace;
 
 /// The result of a synchronous request, for the thread that waits for it.
 pub struct Outcome {
@@ -35,45 +36,60 @@ pub struct Finished {
 
 /// Does the operation now, or finishes with `WOULD_BLOCK`.
 pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> Finished {
-    let outcome = Outcome::new();
-    let request = Request::new(
-        operation,
-        Delivery::Synchronous(outcome.clone()),
-        Patience::None,
-    );
-    let claimed = loop {
+    loop {
         if side == Side::Send {
             socket.send_deferred();
         }
         let mut direction = socket.direction(side).lock();
         match direction.turn() {
-            Turn::Free => {}
-            Turn::Taken if direction.has_deferred() => continue, // another one was deferred meanwhile
+            Turn::Free => {
+                let claimed = direction.claim_unqueued(Tag::unqueued());
+                drop(direction);
+                return match claimed {
+                    true => attempt_as_owner(socket, side, operation),
+                    false => Finished::failed(Status::NOT_SOCKET),
+                };
+            }
+            Turn::Taken if direction.has_deferred() => {} // another one was deferred meanwhile
             Turn::Soon => {
                 drop(direction);
                 std::thread::yield_now();
-                continue;
             }
-            Turn::Taken => {
-                drop(direction);
-                request.free();
-                return Finished::failed(Status::WOULD_BLOCK); // what is there belongs to the requests before
-            }
+            // What is there belongs to the requests before.
+            Turn::Taken => return Finished::failed(Status::WOULD_BLOCK),
         }
-        direction.edge(false); // an edge may not have been harvested yet: look
-        match direction.push(request) {
-            Ok(()) => break direction.claim(),
-            Err((request, _)) => {
-                drop(direction);
-                request.free();
-                return Finished::failed(Status::NOT_SOCKET);
+    }
+}
+
+/// One attempt by the owner of the direction, who then is its owner no more.
+fn attempt_as_owner(socket: &Arc<Socket>, side: Side, mut operation: Operation) -> Finished {
+    let attempt = operation.attempt(socket);
+    trace!(
+        "attempt socket={:p} {side:?} at once -> {attempt:?}",
+        Arc::as_ptr(socket)
+    );
+    let (next, finished) = {
+        let mut direction = socket.direction(side).lock();
+        let mark = direction.finishing();
+        let (finished, more) = match attempt {
+            Attempt::Finished {
+                status,
+                transferred,
+                more,
+            } => {
+                let closed = mark.is_some() && socket.is_closed();
+                let status = match closed && transferred == 0 && operation.is_receive() {
+                    true => Status::INTERRUPTED, // what the close did to the connection is not what happened
+                    false => status,
+                };
+                (Finished::of(operation, status, transferred), more)
             }
-        }
+            _ => (Finished::failed(Status::WOULD_BLOCK), false),
+        };
+        (direction.next(more || !socket.is_watched()), finished)
     };
-    drive(socket, side, claimed, None, &mut Sink::new());
-    outcome
-        .take()
-        .unwrap_or_else(|| wait_until_finished(&outcome))
+    drive(socket, side, next, None, &mut Sink::new());
+    finished
 }
 
 /// Does the operation, waiting until `deadline`. APCs run while it waits.
@@ -89,11 +105,7 @@ pub fn wait_for(
         Side::Send => libc::POLLOUT,
     };
     let outcome = Outcome::new();
-    let request = Request::new(
-        operation,
-        Delivery::Synchronous(outcome.clone()),
-        Patience::Wait,
-    );
+    let request = Request::new(operation, Delivery::Synchronous(outcome.clone()));
     let id = request.id;
     thread::note_pending();
     socket.direction(side).lock().edge(false); // look, whatever is known
@@ -195,6 +207,17 @@ impl Outcome {
 }
 
 impl Finished {
+    fn of(operation: Operation, status: Status, transferred: usize) -> Finished {
+        Finished {
+            status,
+            transferred,
+            connection: match operation {
+                Operation::TakeConnection(connection) => connection,
+                _ => None,
+            },
+        }
+    }
+
     fn failed(status: Status) -> Finished {
         Finished {
             status,

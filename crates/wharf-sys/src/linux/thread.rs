@@ -52,6 +52,7 @@ pub struct Thread {
     refused: AtomicBool,           // it could not be given a handle: it must not run
     suspended: AtomicU32,          // suspend count of a thread created suspended
     waiting: AtomicBool,           // asleep in a wait of the library: for tests
+    uses_routines: AtomicBool,     // it has started operations with completion routines
     started_requests: AtomicUsize, // less those ended, over all threads, that is what is under way
     ended_requests: AtomicUsize,
     queue: OnceLock<Box<Queue>>, // of messages, from its first message call on
@@ -382,6 +383,7 @@ impl Thread {
             refused: AtomicBool::new(false),
             suspended: AtomicU32::new(suspended),
             waiting: AtomicBool::new(false),
+            uses_routines: AtomicBool::new(false),
             started_requests: AtomicUsize::new(0),
             ended_requests: AtomicUsize::new(0),
             queue: OnceLock::new(),
@@ -439,6 +441,16 @@ impl Thread {
     /// Whether it sleeps in a wait of the library.
     pub fn waits(&self) -> bool {
         self.waiting.load(Relaxed)
+    }
+
+    /// It starts an operation with a completion routine.
+    pub fn note_routine(&self) {
+        self.uses_routines.store(true, Relaxed);
+    }
+
+    /// Whether sockets may queue APCs to it.
+    pub fn uses_routines(&self) -> bool {
+        self.uses_routines.load(Relaxed)
     }
 
     /// Queues an APC; false if the thread has ended.

@@ -9,12 +9,15 @@
 //!
 //! Source: "Wait Functions", <https://learn.microsoft.com/windows/win32/sync/wait-functions>.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::*};
 
+use super::helper;
 use super::lock::Lock;
 use super::object::{Mutex, Object};
 use super::parker::{Deadline, has_passed};
+use super::socket_wait::SocketWait;
 use super::status::Status;
 use super::thread::{self, Thread};
 
@@ -306,6 +309,25 @@ const UNSATISFIED: u32 = u32::MAX;
 const ABANDONED: u32 = 1 << 31;
 
 impl Wait {
+    /// A wait that cannot be satisfied yet. Under the dispatcher lock.
+    fn begin(thread: &Arc<Thread>, objects: &[impl Borrow<Object>], all: bool) -> Arc<Wait> {
+        let wait = Arc::new(Wait {
+            thread: thread.clone(),
+            objects: objects
+                .iter()
+                .map(|object| object.borrow().clone())
+                .collect(),
+            all,
+            outcome: AtomicU32::new(UNSATISFIED),
+        });
+        for waitable in wait.objects.iter().filter_map(Object::waitable) {
+            waitable.watched.store(true, SeqCst); // before looking: see `Waitable::signal`
+        }
+        wait.register();
+        wait.try_satisfy(); // what was signalled since it was looked at
+        wait
+    }
+
     /// Satisfies the wait if it can be. Under the dispatcher lock.
     fn try_satisfy(&self) -> bool {
         if self.outcome().is_some() {
@@ -313,10 +335,9 @@ impl Wait {
         }
         match satisfy(&self.objects, self.all, &self.thread) {
             Some((index, taken)) => {
-                let mark = if taken == Taken::Abandoned {
-                    ABANDONED
-                } else {
-                    0
+                let mark = match taken {
+                    Taken::Abandoned => ABANDONED,
+                    Taken::Plainly => 0,
                 };
                 self.outcome.store(index as u32 | mark, Release); // pairs with Acquire in `outcome`
                 true
@@ -356,21 +377,25 @@ impl Wait {
 }
 
 /// Takes one (the lowest) or all of the objects, if that is possible now. Under the dispatcher lock.
-fn satisfy(objects: &[Object], all: bool, thread: &Arc<Thread>) -> Option<(usize, Taken)> {
+fn satisfy(
+    objects: &[impl Borrow<Object>],
+    all: bool,
+    thread: &Arc<Thread>,
+) -> Option<(usize, Taken)> {
+    let objects = objects.iter().map(Borrow::borrow);
     if !all {
         let taken = |(index, object)| Some((index, consume(object, thread)?));
-        return objects.iter().enumerate().find_map(taken);
+        return objects.enumerate().find_map(taken);
     }
     let is_signalled = |object: &Object| {
         let waitable = object.waitable();
         waitable.is_some_and(|waitable| waitable.is_signalled_for(thread))
     };
-    if !objects.iter().all(is_signalled) {
+    if !objects.clone().all(is_signalled) {
         return None;
     }
     // Every one is taken, whatever the first ones say.
     let abandoned = objects
-        .iter()
         .filter(|object| consume(object, thread) == Some(Taken::Abandoned))
         .count();
     Some((
@@ -407,43 +432,60 @@ pub enum Waited {
     TimedOut,
 }
 
+impl Waited {
+    fn of(index: usize, taken: Taken) -> Waited {
+        match taken {
+            Taken::Abandoned => Waited::Abandoned(index),
+            Taken::Plainly => Waited::Object(index),
+        }
+    }
+}
+
 /// Waits until one (or all) of the objects is signalled, an APC runs (`alertable`), or `deadline`.
 ///
 /// An object that is signalled wins over pending APCs.
-pub fn wait(objects: &[Object], all: bool, deadline: Deadline, alertable: bool) -> Waited {
+pub fn wait(
+    objects: &[impl Borrow<Object>],
+    all: bool,
+    deadline: Deadline,
+    alertable: bool,
+) -> Waited {
     let thread = thread::current();
     let wait = {
         let _dispatcher = DISPATCHER.lock();
-        for waitable in objects.iter().filter_map(Object::waitable) {
-            waitable.watched.store(true, SeqCst); // before looking: see `Waitable::set`
-        }
-        let wait = Arc::new(Wait {
-            thread: thread.clone(),
-            objects: objects.to_vec(),
-            all,
-            outcome: AtomicU32::new(UNSATISFIED),
-        });
-        let satisfied = wait.try_satisfy();
-        if satisfied || has_passed(deadline) || (alertable && thread.has_apcs()) {
-            wait.unregister();
+        if let Some((index, taken)) = satisfy(objects, all, &thread) {
+            Err(Waited::of(index, taken))
+        } else if alertable && thread.has_apcs() {
+            Err(Waited::Apc)
+        } else if has_passed(deadline) {
+            Err(Waited::TimedOut)
         } else {
-            wait.register();
+            Ok(Wait::begin(&thread, objects, all))
         }
-        wait
     };
-    if let Some(waited) = wait.outcome() {
-        return waited;
-    }
-    let waited = sleep(&wait, deadline, alertable);
+    let is_for_sockets = || {
+        let mut objects = objects.iter().map(Borrow::borrow);
+        objects.any(Object::is_for_sockets) || alertable && thread.uses_routines()
+    };
+    let waited = match wait {
+        Ok(wait) => sleep(&wait, deadline, alertable, is_for_sockets()),
+        Err(waited) => {
+            if helper::keeps_default_set() && !has_passed(deadline) && is_for_sockets() {
+                helper::will_be_kept();
+            }
+            waited
+        }
+    };
     if waited == Waited::Apc {
         thread.run_apcs();
     }
     waited
 }
 
-fn sleep(wait: &Arc<Wait>, deadline: Deadline, alertable: bool) -> Waited {
+fn sleep(wait: &Arc<Wait>, deadline: Deadline, alertable: bool, is_for_sockets: bool) -> Waited {
     let thread = &wait.thread;
     let mut blocked = None;
+    let mut socket_wait = None;
     loop {
         let apc = alertable && thread.has_apcs();
         if wait.outcome().is_some() || apc || has_passed(deadline) {
@@ -454,11 +496,17 @@ fn sleep(wait: &Arc<Wait>, deadline: Deadline, alertable: bool) -> Waited {
             };
         }
         blocked.get_or_insert_with(thread::block);
-        thread.parker.park(deadline);
+        if is_for_sockets {
+            let socket_wait = socket_wait.get_or_insert_with(|| SocketWait::begin(thread));
+            socket_wait.sleep(deadline);
+        } else {
+            thread.parker.park(deadline);
+        }
     }
 }
 
 /// Sleeps until `deadline`, or until APCs ran if `alertable`.
 pub fn sleep_until(deadline: Deadline, alertable: bool) -> Waited {
-    wait(&[], false, deadline, alertable)
+    const NOTHING: &[Object] = &[];
+    wait(NOTHING, false, deadline, alertable)
 }

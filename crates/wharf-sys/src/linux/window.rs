@@ -487,6 +487,17 @@ pub fn append(hwnd: HWND, message: u32, wparam: usize, lparam: isize) -> Result<
     Ok(Posted { window, wake })
 }
 
+/// A socket is to report to the window. If its thread sleeps already, it looks after sockets too from now on.
+pub fn note_socket(hwnd: HWND) {
+    if let Ok(window) = find(hwnd)
+        && let Some(queue) = window.owner.existing_queue()
+        && !queue.is_for_sockets()
+    {
+        queue.note_socket();
+        window.owner.parker.unpark();
+    }
+}
+
 /// PostMessage: to a window, to the calling thread (null), or to every top-level window (HWND_BROADCAST).
 ///
 /// # Errors

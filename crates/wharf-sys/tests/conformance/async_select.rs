@@ -15,20 +15,30 @@ const MESSAGE: u32 = WM_USER + 1;
 const ALL: u32 = FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT | FD_CONNECT | FD_CLOSE;
 
 /// `WSAAsyncSelect`.
-fn select(socket: Raw, window: HWND, message: u32, mask: u32) -> Result<(), WSA_ERROR> {
+pub fn select(socket: Raw, window: HWND, message: u32, mask: u32) -> Result<(), WSA_ERROR> {
     // SAFETY: handles are looked up.
     check(unsafe { WSAAsyncSelect(socket.0, window, message, mask as i32) })
 }
 
 /// A message-only window of the calling thread.
-pub struct Window(HWND);
+pub struct Window(pub HWND);
 
 /// A network event as its message tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
-    socket: SOCKET,
-    event: u32,
-    error: i32,
+pub struct Told {
+    pub socket: SOCKET,
+    pub event: u32,
+    pub error: i32,
+}
+
+impl From<MSG> for Told {
+    fn from(message: MSG) -> Told {
+        Told {
+            socket: message.wParam,
+            event: (message.lParam & 0xffff) as u32,
+            error: (message.lParam >> 16 & 0xffff) as i32,
+        }
+    }
 }
 
 fn told(socket: Raw, event: u32) -> Told {
@@ -93,15 +103,10 @@ impl Window {
     }
 
     fn take(&self) -> Option<Told> {
-        let message = self.peek(MESSAGE)?;
-        Some(Told {
-            socket: message.wParam,
-            event: (message.lParam & 0xffff) as u32,
-            error: (message.lParam >> 16 & 0xffff) as i32,
-        })
+        self.peek(MESSAGE).map(Told::from)
     }
 
-    fn next(&self, time_ms: u32) -> Option<Told> {
+    pub fn next(&self, time_ms: u32) -> Option<Told> {
         let deadline = Instant::now() + Duration::from_millis(time_ms.into());
         loop {
             if let Some(told) = self.take() {

@@ -12,6 +12,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
 use windows_sys::core::BOOL;
 
 use super::{deadline, read, store, synch};
+use crate::platform::handle::Referred;
 use crate::platform::last_error;
 use crate::platform::message::{self, Filter, InputWait, Message, Units, Windows};
 use crate::platform::status::Status;
@@ -375,9 +376,10 @@ pub unsafe extern "system" fn MsgWaitForMultipleObjectsEx(
         if ncount >= MAXIMUM_WAIT_OBJECTS {
             return Err(Status::INVALID_PARAMETER);
         }
+        // SAFETY: the caller's promise.
+        let referred = unsafe { synch::waitables(ncount, phandles, all) }?;
         let wait = InputWait {
-            // SAFETY: the caller's promise.
-            objects: unsafe { synch::waitables(ncount, phandles, all) }?,
+            objects: referred.iter().map(Referred::object).collect(),
             all,
             kinds: dwwakemask,
             seen_counts: dwflags & MWMO_INPUTAVAILABLE != 0,

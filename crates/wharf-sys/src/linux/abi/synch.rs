@@ -1,5 +1,7 @@
 //! synchapi.h: waits, sleeping, critical sections. The objects are in `object.rs`.
 
+use std::borrow::Borrow;
+
 use windows_sys::Win32::Foundation::{
     FALSE, HANDLE, TRUE, WAIT_ABANDONED_0, WAIT_EVENT, WAIT_FAILED, WAIT_IO_COMPLETION,
     WAIT_OBJECT_0, WAIT_TIMEOUT,
@@ -10,9 +12,10 @@ use windows_sys::core::BOOL;
 
 use super::deadline;
 use crate::platform::critical_section::CriticalSection;
+use crate::platform::handle::Referred;
 use crate::platform::object::Object;
 use crate::platform::status::Status;
-use crate::platform::wait::{self, Waited};
+use crate::platform::wait::{self, Waitable, Waited};
 use crate::platform::{handle, last_error};
 
 /// Waits until an object is signalled.
@@ -119,7 +122,7 @@ pub unsafe fn waitables(
     count: u32,
     handles: *const HANDLE,
     all: bool,
-) -> Result<Vec<Object>, Status> {
+) -> Result<Vec<Referred>, Status> {
     if handles.is_null() && count > 0 {
         return Err(Status::INVALID_PARAMETER);
     }
@@ -127,10 +130,11 @@ pub unsafe fn waitables(
         // SAFETY: valid for `count` handles by the caller's promise.
         unsafe { handles.add(index).read_unaligned() }
     };
-    let objects = (0..count as usize)
-        .map(|index| real_waitable(handle_at(index)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let same = |one: &Object, other: &Object| match (one.waitable(), other.waitable()) {
+    let mut objects = Vec::with_capacity(count as usize);
+    for index in 0..count as usize {
+        objects.push(referred(handle_at(index))?);
+    }
+    let same = |one: &Referred, other: &Referred| match (waitable_of(one), waitable_of(other)) {
         (Some(one), Some(other)) => std::ptr::eq(one, other),
         _ => false,
     };
@@ -143,11 +147,20 @@ pub unsafe fn waitables(
     Ok(objects)
 }
 
-fn real_waitable(handle: HANDLE) -> Result<Object, Status> {
-    match handle {
-        handle::CURRENT_PROCESS | handle::CURRENT_THREAD => Err(Status::INVALID_HANDLE),
-        _ => waitable(handle),
+fn referred(handle: HANDLE) -> Result<Referred, Status> {
+    if [handle::CURRENT_PROCESS, handle::CURRENT_THREAD].contains(&handle) {
+        return Err(Status::INVALID_HANDLE);
     }
+    let referred = handle::referred(handle)?;
+    match waitable_of(&referred) {
+        Some(_) => Ok(referred),
+        None => Err(Status::INVALID_HANDLE),
+    }
+}
+
+fn waitable_of(referred: &Referred) -> Option<&Waitable> {
+    let object: &Object = referred.borrow();
+    object.waitable()
 }
 
 fn waitable(handle: HANDLE) -> Result<Object, Status> {
