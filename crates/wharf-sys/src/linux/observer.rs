@@ -178,7 +178,9 @@ impl Socket {
             return;
         }
         // An edge tells how things were after its harvest had begun; that is news unless somebody has looked since then.
-        let news_of = |edge: &&Edge| edge.harvest > observed.looked && self.association().is_none();
+        // (Of a datagram socket edges tell of arrivals only.)
+        let tells = self.association().is_none() && !self.is_datagram();
+        let news_of = |edge: &&Edge| tells && edge.harvest > observed.looked;
         let events = edge.filter(news_of).map(|edge| edge.events);
         if events.is_none() {
             observed.looked = helper::default_harvests(); // before the look

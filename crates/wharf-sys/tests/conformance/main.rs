@@ -13,8 +13,8 @@ mod window;
 
 mod accept;
 mod async_select;
-mod binding;
 mod async_select_random;
+mod binding;
 mod cancel;
 mod close;
 mod concurrency;

@@ -3,9 +3,9 @@
 //! Every function does the same: checks and turns raw arguments into types, calls inward, turns the result back.
 //! There are no decisions here, and inward of here there are no raw handles and no DWORDs.
 
-pub mod datagram;
 mod address_list;
 mod block;
+pub mod datagram;
 pub mod handle;
 pub mod hosts;
 pub mod inet;
