@@ -568,7 +568,7 @@ impl Buffers {
     }
 
     /// The one buffer that is left, if it is the only one: then the kernel needs no message to find it.
-    fn only(&self) -> Option<libc::iovec> {
+    pub fn only(&self) -> Option<libc::iovec> {
         match self.left() {
             [only] => Some(*only),
             _ => None,

@@ -166,13 +166,39 @@ impl ReceiveDatagram {
             let message =
                 Envelope::for_receiving(&mut place, &mut self.buffers, socket.family, self.report);
             // SAFETY: the buffers are the caller's until the operation is finished; the rest is here.
-            let result = unsafe { libc::recvmsg(socket.fd(), message, self.linux_flags()) };
+            let result = unsafe { self.receive_once(socket, message) };
             // SAFETY: filled for this call.
             if let Some(attempt) = unsafe { self.judge(socket, system::outcome(result), &place) } {
                 return attempt;
             }
         }
         Attempt::Blocked // others' errors come faster than they can be looked at: the next edge, or look, goes on
+    }
+
+    /// One call into the kernel, as `recvmsg`. Into a single buffer, and without control data, there is a cheaper one.
+    ///
+    /// # Safety
+    /// `message` was filled for receiving.
+    unsafe fn receive_once(&self, socket: &Socket, message: *mut libc::msghdr) -> isize {
+        let (fd, flags) = (socket.fd(), self.linux_flags());
+        let Some(only) = self
+            .buffers
+            .only()
+            .filter(|_| !matches!(self.report, Report::Message(_)))
+        else {
+            // SAFETY: the caller's promise.
+            return unsafe { libc::recvmsg(fd, message, flags) };
+        };
+        // SAFETY: the caller's promise.
+        let message = unsafe { &mut *message };
+        let (name, name_len) = (message.msg_name.cast(), &raw mut message.msg_namelen);
+        let flags = flags | libc::MSG_TRUNC; // the result is the length of the whole datagram
+        // SAFETY: the buffer is the caller's; the name is null or has room for its length.
+        let result =
+            unsafe { libc::recvfrom(fd, only.iov_base, only.iov_len, flags, name, name_len) };
+        let is_cut = result > only.iov_len as isize;
+        message.msg_flags = if is_cut { libc::MSG_TRUNC } else { 0 };
+        result.min(only.iov_len as isize)
     }
 
     /// The same attempt for the batcher.
@@ -335,13 +361,32 @@ impl SendDatagram {
         for _ in 0..TRIES {
             let message = Envelope::for_sending(&mut place, &mut self.buffers, &self.to);
             // SAFETY: the buffers are the caller's until the operation is finished; the rest is here and in `self`.
-            let result = unsafe { libc::sendmsg(socket.fd(), message, FLAGS) };
+            let result = unsafe { self.send_once(socket, message) };
             match self.judge(socket, system::outcome(result), &mut before) {
                 Some(attempt) => return attempt,
                 None => continue,
             }
         }
         Attempt::done(self.buffers.total(), true) // nothing but ICMP about earlier ones: as if it were lost on its way
+    }
+
+    /// One call into the kernel, as `sendmsg`. From a single buffer, and without control data, there is a cheaper one.
+    ///
+    /// # Safety
+    /// `message` was filled for sending.
+    unsafe fn send_once(&self, socket: &Socket, message: *mut libc::msghdr) -> isize {
+        let fd = socket.fd();
+        match self.buffers.only() {
+            Some(only) if !matches!(self.to, Destination::WithControl(_)) => {
+                // SAFETY: the caller's promise.
+                let (name, name_len) = unsafe { ((*message).msg_name, (*message).msg_namelen) };
+                let (data, len) = (only.iov_base, only.iov_len);
+                // SAFETY: the buffer is the caller's; the name is null or valid for its length.
+                unsafe { libc::sendto(fd, data, len, FLAGS, name.cast(), name_len) }
+            }
+            // SAFETY: the caller's promise.
+            _ => unsafe { libc::sendmsg(fd, message, FLAGS) },
+        }
     }
 
     /// What the kernel's answer comes to; `None`: to be tried again. `before` is how the last try failed.
