@@ -1,163 +1,521 @@
-//! A completion port as a value that owns its handle.
+//! A completion port: packets in, threads out.
 
-use std::ptr::null_mut;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use wharf_sys::{
-    CloseHandle, CreateIoCompletionPort, GetQueuedCompletionStatus, HANDLE, INFINITE,
-    INVALID_HANDLE_VALUE, OVERLAPPED, PostQueuedCompletionStatus, WAIT_TIMEOUT,
+    CancelIoEx, CloseHandle, CreateIoCompletionPort, GetOverlappedResult,
+    GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, HANDLE, INVALID_HANDLE_VALUE,
+    OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus, SOCKET,
 };
 
-use crate::Error;
+use crate::associated::AssociatedSocket;
+use crate::operation::{InFlight, Operation, Refused};
+use crate::wait::milliseconds;
+use crate::{Error, Socket};
 
-/// One entry of a port's queue: three values that the port carries and never interprets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Packet {
-    /// Where it comes from, by convention.
-    pub key: usize,
-    /// A count of bytes, by convention.
+/// How many packets [`CompletionPort::take_many`] takes at most.
+const TAKEN_AT_ONCE: usize = 64;
+
+/// How long a port that is dropped waits for cancelled operations, from the last one that came.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits before it cancels again what was started meanwhile.
+const CANCEL_AGAIN: Duration = Duration::from_millis(10);
+
+/// What a port tells of a socket, or a posted packet, beside its operation: a number, in the caller's words.
+///
+/// ```
+/// use wharf::Key;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// enum Role {
+///     Listener,
+///     Client,
+/// }
+///
+/// impl Key for Role {
+///     fn to_number(self) -> usize {
+///         self as usize
+///     }
+///     fn from_number(number: usize) -> Role {
+///         if number == 0 { Role::Listener } else { Role::Client }
+///     }
+/// }
+/// # assert_eq!(Role::from_number(Role::Client.to_number()), Role::Client);
+/// # assert_eq!(Role::from_number(Role::Listener.to_number()), Role::Listener);
+/// ```
+pub trait Key: Copy {
+    /// The number that the port carries.
+    fn to_number(self) -> usize;
+    /// The key of a number that [`Key::to_number`] gave.
+    fn from_number(number: usize) -> Self;
+}
+
+impl Key for usize {
+    fn to_number(self) -> usize {
+        self
+    }
+
+    fn from_number(number: usize) -> usize {
+        number
+    }
+}
+
+impl Key for u32 {
+    fn to_number(self) -> usize {
+        self as usize
+    }
+
+    fn from_number(number: usize) -> u32 {
+        number as u32
+    }
+}
+
+impl Key for () {
+    fn to_number(self) -> usize {
+        0
+    }
+
+    fn from_number(_: usize) {}
+}
+
+/// One entry of a port's queue.
+pub struct Packet<T, K = usize> {
+    /// That of the socket, or what was posted.
+    pub key: K,
+    /// How many bytes were transferred (of a failed operation too), or what was posted.
     pub bytes: u32,
-    /// What it is about. Windows calls it the OVERLAPPED pointer; a posted one is only a number.
-    pub token: usize,
+    /// Whether the operation succeeded. A failed one is no failure of the port. Posted packets are successes.
+    pub result: Result<(), Error>,
+    /// The operation, to be looked at and started again; `None` for a packet that was posted without one.
+    pub operation: Option<Operation<T>>,
+}
+
+impl<T, K: fmt::Debug> fmt::Debug for Packet<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet")
+            .field("key", &self.key)
+            .field("bytes", &self.bytes)
+            .field("result", &self.result)
+            .field("operation", &self.operation)
+            .finish()
+    }
 }
 
 /// A completion port: packets leave in the order they came, the thread that began to wait last is released first, and
-/// at most the port's concurrency value of threads run at once. Closed when it is dropped.
+/// at most the port's concurrency value of threads run at once.
+///
+/// `T` is the value of the operations that report here ([`Operation`]), `K` the type of keys.
 ///
 /// A thread that blocks in a call of this library (or, after some milliseconds, elsewhere) gives its place to the next.
-#[derive(Debug)]
-pub struct CompletionPort(HANDLE);
+///
+/// Dropping the port cancels the operations that are under way on its sockets, waits for them, and drops them with
+/// their values; the sockets then only have their blocking calls left. (If the system does not give an operation back
+/// within two seconds, because a thread that still runs holds the port's last place, its memory is leaked: the system
+/// may still write to it.)
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use wharf::{CompletionPort, Operation, Packet, Socket};
+///
+/// let port: CompletionPort<[u8; 64]> = CompletionPort::new(0)?;
+/// let listener = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
+/// let client = Socket::connect_to(listener.local_addr()?)?;
+/// let server = port.associate(listener.accept()?.0, 7)?;
+///
+/// server.start_receive(Operation::new([0; 64]), |buffer| buffer)?;
+/// client.send(b"hello")?;
+///
+/// let Packet { key, bytes, result, operation } = port.take(None)?.expect("no time-out");
+/// result?;
+/// let operation = operation.expect("not posted");
+/// assert_eq!((key, &operation[..bytes as usize]), (7, &b"hello"[..]));
+///
+/// server.start_send(operation, |buffer| &buffer[..5])?; // the same, back
+/// # let mut answer = [0; 5];
+/// # assert_eq!(client.recv_all(&mut answer)?, 5);
+/// # assert_eq!(&answer, b"hello");
+/// # Ok::<_, wharf::Error>(())
+/// ```
+///
+/// With values that belong to one thread, the port does too:
+///
+/// ```compile_fail,E0277
+/// use std::rc::Rc;
+/// use wharf::CompletionPort;
+///
+/// let port: CompletionPort<Rc<u8>> = CompletionPort::new(0)?;
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| port.take(None)); // would bring an Rc to another thread
+/// });
+/// # Ok::<_, wharf::Error>(())
+/// ```
+pub struct CompletionPort<T: 'static, K: Key = usize> {
+    state: Arc<PortState>,
+    values: PhantomData<*mut T>,
+    keys: PhantomData<fn(K) -> K>,
+}
 
-// SAFETY: a port is made to be used from any thread; the handle is a number that only `drop` gives up.
-unsafe impl Send for CompletionPort {}
+// SAFETY: a port is made to be used from any thread; what it carries between them is `T`, and `K` made of a number.
+unsafe impl<T: Send, K: Key> Send for CompletionPort<T, K> {}
 // SAFETY: as above; every function on it is thread-safe.
-unsafe impl Sync for CompletionPort {}
+unsafe impl<T: Send, K: Key> Sync for CompletionPort<T, K> {}
 
-impl CompletionPort {
+/// What a port shares with its sockets.
+pub(crate) struct PortState {
+    handle: usize,
+    /// No operation may be started any more.
+    closed: AtomicBool,
+    /// Operations that were started and whose packet was not taken.
+    in_flight: AtomicUsize,
+    /// The associated sockets that are open.
+    sockets: Mutex<HashSet<SOCKET>>,
+}
+
+impl PortState {
+    fn handle(&self) -> HANDLE {
+        self.handle as HANDLE
+    }
+
+    /// Counts an operation that is about to be started.
+    ///
+    /// # Errors
+    /// [`Error::ABANDONED_WAIT`] if the port was dropped.
+    pub(crate) fn announce(&self) -> Result<(), Error> {
+        // SeqCst here and in `close`: either this operation is counted there, or this sees that it is closed.
+        self.in_flight.fetch_add(1, SeqCst);
+        if self.closed.load(SeqCst) {
+            self.retract();
+            return Err(Error::ABANDONED_WAIT);
+        }
+        Ok(())
+    }
+
+    /// The operation was not started after all, or its packet was taken.
+    pub(crate) fn retract(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+    }
+
+    /// The socket will be closed.
+    pub(crate) fn forget(&self, socket: &Socket) {
+        self.sockets().remove(&socket.as_raw());
+    }
+
+    fn sockets(&self) -> std::sync::MutexGuard<'_, HashSet<SOCKET>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel_all(&self) {
+        for &socket in self.sockets().iter() {
+            // SAFETY: open, since it is in the set; no OVERLAPPED is named. Having nothing to cancel is no failure.
+            unsafe { CancelIoEx(socket as HANDLE, null()) };
+        }
+    }
+}
+
+impl<T: 'static, K: Key> CompletionPort<T, K> {
     /// A port on which `concurrency` threads may run at once; 0: as many as there are processors.
+    ///
+    /// Windows: <https://learn.microsoft.com/windows/win32/fileio/createiocompletionport>
     ///
     /// # Errors
     /// [`Error::NO_SYSTEM_RESOURCES`] if the system has no room for another port.
-    pub fn new(concurrency: u32) -> Result<CompletionPort, Error> {
+    pub fn new(concurrency: u32) -> Result<Self, Error> {
         // SAFETY: no file is named, so there is nothing to be valid.
-        let port =
+        let handle =
             unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, concurrency) };
-        if port.is_null() {
-            Err(Error::last())
-        } else {
-            Ok(CompletionPort(port))
-        }
+        Error::last_if(handle.is_null())?;
+        let state = Arc::new(PortState {
+            handle: handle as usize,
+            closed: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            sockets: Mutex::default(),
+        });
+        Ok(CompletionPort {
+            state,
+            values: PhantomData,
+            keys: PhantomData,
+        })
     }
 
-    /// Appends a packet to the queue.
+    /// Makes the port the place where operations on the socket report, with this key, for as long as the socket lives.
+    ///
+    /// # Errors
+    /// The socket comes back with the error: [`Error::INVALID_PARAMETER`] if it is associated with a port already,
+    /// which only a socket from outside can be.
+    pub fn associate(&self, socket: Socket, key: K) -> Result<AssociatedSocket<T>, NotAssociated> {
+        let handle = socket.as_raw() as HANDLE;
+        // SAFETY: both handles are open.
+        let associated =
+            unsafe { CreateIoCompletionPort(handle, self.state.handle(), key.to_number(), 0) };
+        if let Err(error) = Error::last_if(associated.is_null()) {
+            return Err(NotAssociated { error, socket });
+        }
+        self.state.sockets().insert(socket.as_raw());
+        Ok(AssociatedSocket::new(socket, Arc::clone(&self.state)))
+    }
+
+    /// Appends a packet without an operation.
+    ///
+    /// ```
+    /// # use wharf::CompletionPort;
+    /// let port: CompletionPort<()> = CompletionPort::new(2)?;
+    /// std::thread::scope(|scope| {
+    ///     let worker = scope.spawn(|| port.take(None));
+    ///     port.post(7, 512)?;
+    ///     let packet = worker.join().expect("the worker does not panic")?.expect("no time-out");
+    ///     assert_eq!((packet.key, packet.bytes), (7, 512));
+    ///     Ok::<_, wharf::Error>(())
+    /// })?;
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// Windows: <https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus>
     ///
     /// # Errors
     /// [`Error::NO_SYSTEM_RESOURCES`] if there is no memory for it.
-    pub fn post(&self, packet: Packet) -> Result<(), Error> {
-        let token = packet.token as *const OVERLAPPED;
-        // SAFETY: the pointer is carried as a number, never followed.
-        let posted = unsafe { PostQueuedCompletionStatus(self.0, packet.bytes, packet.key, token) };
-        if posted == 0 {
-            Err(Error::last())
-        } else {
-            Ok(())
+    pub fn post(&self, key: K, bytes: u32) -> Result<(), Error> {
+        // The OVERLAPPED of what is posted is always null: any other is that of an operation.
+        self.post_raw(key, bytes, null_mut())
+    }
+
+    /// Appends a packet with an operation, which nothing is done for: a way to hand its value to another thread.
+    ///
+    /// # Errors
+    /// [`Error::NO_SYSTEM_RESOURCES`] if there is no memory for it; the operation comes back.
+    pub fn post_operation(
+        &self,
+        operation: Operation<T>,
+        key: K,
+        bytes: u32,
+    ) -> Result<(), Refused<T>> {
+        if let Err(error) = self.state.announce() {
+            return Err(Refused::new(error, operation));
         }
+        let flight: InFlight<T> = operation.into_raw();
+        self.post_raw(key, bytes, flight.overlapped())
+            .map_err(|error| {
+                self.state.retract();
+                // SAFETY: it was not posted, so no packet brings it.
+                Refused::new(error, unsafe { flight.land() })
+            })
+    }
+
+    fn post_raw(&self, key: K, bytes: u32, overlapped: *mut OVERLAPPED) -> Result<(), Error> {
+        // SAFETY: the pointer is carried, not followed.
+        let posted = unsafe {
+            PostQueuedCompletionStatus(self.state.handle(), bytes, key.to_number(), overlapped)
+        };
+        Error::last_if(posted == 0)
     }
 
     /// Takes the oldest packet, waiting up to `timeout` (`None`: as long as it takes); `None` if the time passed.
     ///
     /// A time-out is rounded up to milliseconds.
     ///
+    /// Windows: <https://learn.microsoft.com/windows/win32/api/ioapiset/nf-ioapiset-getqueuedcompletionstatus>
+    ///
     /// # Errors
-    /// None that a port of this type can give, short of a handle closed behind its back.
-    pub fn take(&self, timeout: Option<Duration>) -> Result<Option<Packet>, Error> {
-        let milliseconds = timeout.map_or(INFINITE, |timeout| {
-            let rounded = timeout.as_nanos().div_ceil(1_000_000);
-            rounded.min(u128::from(INFINITE - 1)) as u32
-        });
-        let (mut packet, mut token) = (Packet::default(), null_mut());
+    /// None that a port of this type can give, short of a handle closed behind its back. That an operation failed
+    /// is told by its packet.
+    pub fn take(&self, timeout: Option<Duration>) -> Result<Option<Packet<T, K>>, Error> {
+        let (mut bytes, mut key, mut overlapped) = (0, 0, null_mut());
         // SAFETY: all three out-pointers are to live variables.
-        let taken = unsafe {
+        let succeeded = unsafe {
             GetQueuedCompletionStatus(
-                self.0,
-                &mut packet.bytes,
-                &mut packet.key,
-                &mut token,
-                milliseconds,
+                self.state.handle(),
+                &mut bytes,
+                &mut key,
+                &mut overlapped,
+                milliseconds(timeout),
             )
         };
-        if taken != 0 {
-            packet.token = token as usize;
-            return Ok(Some(packet));
-        }
-        match Error::last() {
-            error if error.code() == WAIT_TIMEOUT => Ok(None),
-            error => Err(error),
-        }
-    }
-}
-
-impl Drop for CompletionPort {
-    fn drop(&mut self) {
-        // SAFETY: the handle is ours and is not used again.
-        unsafe { CloseHandle(self.0) };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(token: usize) -> Packet {
-        Packet {
-            key: 1,
-            bytes: 2,
-            token,
+        let result = Error::last_if(succeeded == 0);
+        match result {
+            Err(Error::WAIT_TIMEOUT) if overlapped.is_null() => Ok(None),
+            Err(error) if overlapped.is_null() => Err(error),
+            // SAFETY: the packet was just taken.
+            result => Ok(Some(unsafe { self.packet(key, bytes, overlapped, result) })),
         }
     }
 
-    #[test]
-    fn packets_leave_in_the_order_they_came() {
-        let port = CompletionPort::new(1).unwrap();
-        for token in 0..100 {
-            port.post(numbered(token)).unwrap();
-        }
-        for token in 0..100 {
-            assert_eq!(port.take(Some(Duration::ZERO)), Ok(Some(numbered(token))));
-        }
-        assert_eq!(port.take(Some(Duration::ZERO)), Ok(None));
-    }
-
-    #[test]
-    fn every_packet_is_taken_by_one_thread() {
-        const WORKERS: usize = 4;
-        const EACH: usize = 1000;
-        let port = CompletionPort::new(0).unwrap();
-        let work = || {
-            let mut sum = 0;
-            while let Some(Packet {
-                token: token @ 1.., ..
-            }) = port.take(None).unwrap()
-            {
-                sum += token;
-            }
-            sum
+    /// Takes up to 64 packets at once, the oldest first, and appends them to `packets`; waits up to `timeout` for the
+    /// first only. Tells how many; 0 if the time passed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use wharf::CompletionPort;
+    /// let port: CompletionPort<(), u32> = CompletionPort::new(1)?;
+    /// (0..5).try_for_each(|number| port.post(number, 0))?;
+    /// let mut packets = Vec::new();
+    /// assert_eq!(port.take_many(&mut packets, None)?, 5);
+    /// assert!(packets.iter().map(|packet| packet.key).eq(0..5));
+    /// assert_eq!(port.take_many(&mut packets, Some(Duration::ZERO))?, 0);
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// Windows: <https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func>
+    ///
+    /// # Errors
+    /// As [`CompletionPort::take`].
+    pub fn take_many(
+        &self,
+        packets: &mut Vec<Packet<T, K>>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
+        packets.reserve(TAKEN_AT_ONCE); // first: what was taken must not get lost
+        let mut entries = [NO_ENTRY; TAKEN_AT_ONCE];
+        let mut count = 0;
+        // SAFETY: `entries` has that many, and `count` is a live variable.
+        let succeeded = unsafe {
+            GetQueuedCompletionStatusEx(
+                self.state.handle(),
+                entries.as_mut_ptr(),
+                TAKEN_AT_ONCE as u32,
+                &mut count,
+                milliseconds(timeout),
+                0,
+            )
         };
-        let total: usize = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-            (1..=EACH).for_each(|token| port.post(numbered(token)).unwrap());
-            (0..WORKERS).for_each(|_| port.post(numbered(0)).unwrap()); // one quit packet for each
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap())
-                .sum()
-        });
-        assert_eq!(total, EACH * (EACH + 1) / 2);
+        match Error::last_if(succeeded == 0) {
+            Err(Error::WAIT_TIMEOUT) => return Ok(0),
+            result => result?,
+        }
+        let taken = &entries[..count as usize];
+        packets.extend(taken.iter().map(|entry| {
+            let bytes = entry.dwNumberOfBytesTransferred;
+            // SAFETY: the packet was just taken.
+            unsafe {
+                let result = result_of(entry);
+                self.packet(entry.lpCompletionKey, bytes, entry.lpOverlapped, result)
+            }
+        }));
+        Ok(taken.len())
     }
 
-    #[test]
-    fn a_port_is_shared_between_threads() {
-        fn is_shared<T: Send + Sync>() {}
-        is_shared::<CompletionPort>();
+    /// The packet of these values.
+    ///
+    /// # Safety
+    /// They were just taken from the port, and no other packet is made of them.
+    unsafe fn packet(
+        &self,
+        key: usize,
+        bytes: u32,
+        overlapped: *mut OVERLAPPED,
+        result: Result<(), Error>,
+    ) -> Packet<T, K> {
+        let operation = (!overlapped.is_null()).then(|| {
+            self.state.retract();
+            // SAFETY: whoever reports to this port is a socket of `associate` or `post_operation`, so this is the
+            // one packet of an `Operation<T>`.
+            let mut operation: Operation<T> = unsafe { Operation::from_overlapped(overlapped) };
+            if result.is_err() {
+                operation.forget_accept();
+            }
+            operation
+        });
+        Packet {
+            key: K::from_number(key),
+            bytes,
+            result,
+            operation,
+        }
     }
+
+    /// Windows' handle, which stays the port's own.
+    ///
+    /// Using it needs `unsafe`, and must leave alone what this crate relies on: a packet that is posted or brought
+    /// there by other means has a null OVERLAPPED.
+    pub fn as_raw(&self) -> HANDLE {
+        self.state.handle()
+    }
+
+    /// Cancels what is under way and takes it back, as long as it comes.
+    fn drain(&self) {
+        self.state.closed.store(true, SeqCst);
+        let mut last = Instant::now();
+        while self.state.in_flight.load(SeqCst) > 0 && last.elapsed() < PATIENCE {
+            self.state.cancel_all();
+            while let Ok(Some(packet)) = self.take(Some(CANCEL_AGAIN)) {
+                drop(packet);
+                last = Instant::now();
+                if self.state.in_flight.load(SeqCst) == 0 {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl<T: 'static, K: Key> Drop for CompletionPort<T, K> {
+    fn drop(&mut self) {
+        self.drain();
+        // SAFETY: the handle is ours and is not used again: nothing is started any more.
+        unsafe { CloseHandle(self.state.handle()) };
+    }
+}
+
+impl<T: 'static, K: Key> fmt::Debug for CompletionPort<T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CompletionPort")
+            .field(&self.state.handle())
+            .finish()
+    }
+}
+
+/// A socket that was not associated, and why.
+#[derive(Debug)]
+pub struct NotAssociated {
+    /// Why.
+    pub error: Error,
+    /// The socket, as it was.
+    pub socket: Socket,
+}
+
+impl fmt::Display for NotAssociated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for NotAssociated {}
+
+impl From<NotAssociated> for Error {
+    fn from(not: NotAssociated) -> Error {
+        not.error
+    }
+}
+
+impl From<NotAssociated> for std::io::Error {
+    fn from(not: NotAssociated) -> std::io::Error {
+        not.error.into()
+    }
+}
+
+const NO_ENTRY: OVERLAPPED_ENTRY = OVERLAPPED_ENTRY {
+    lpCompletionKey: 0,
+    lpOverlapped: null_mut(),
+    Internal: 0,
+    dwNumberOfBytesTransferred: 0,
+};
+
+/// How the operation of an entry ended.
+///
+/// # Safety
+/// The entry was just taken.
+unsafe fn result_of(entry: &OVERLAPPED_ENTRY) -> Result<(), Error> {
+    let status = entry.Internal as i32;
+    if entry.lpOverlapped.is_null() || status >= 0 {
+        return Ok(());
+    }
+    let mut bytes = 0;
+    // SAFETY: the OVERLAPPED is that of a finished operation; no handle is needed for it.
+    let succeeded = unsafe { GetOverlappedResult(null_mut(), entry.lpOverlapped, &mut bytes, 0) };
+    Error::last_if(succeeded == 0)
 }

@@ -1,0 +1,286 @@
+//! One overlapped operation: Windows' OVERLAPPED and the caller's value in one allocation.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use wharf_sys::{OVERLAPPED, WSA_IO_PENDING};
+
+use crate::accept::Accept;
+use crate::event::Event;
+use crate::{Error, Finished};
+
+/// What an operation's pointer leads to. The OVERLAPPED is first: its address is that of the whole.
+#[repr(C)]
+pub(crate) struct Frame<T> {
+    overlapped: UnsafeCell<OVERLAPPED>,
+    /// The event of operations that report to one; made with the first.
+    pub(crate) event: Option<Event>,
+    /// What runs when an operation with a routine is finished.
+    pub(crate) routine: Option<fn(Finished<T>)>,
+    /// The parts of an accept; made with the first.
+    pub(crate) accept: Option<Box<Accept>>,
+    body: T,
+}
+
+/// An overlapped operation that is not under way: a box with the caller's value, which holds the buffers and whatever
+/// else belongs to the operation.
+///
+/// It is the value's owner, and leads to it like a `Box`. Starting it takes it away, so that nobody can touch the
+/// buffers while the system uses them; it comes back with its packet, with [`Pending`](crate::Pending), or in its
+/// routine, and can be started again. Only making it allocates.
+///
+/// ```
+/// use wharf::Operation;
+///
+/// struct Client {
+///     name: &'static str,
+///     buffer: [u8; 4096],
+/// }
+///
+/// let mut operation = Operation::new(Client { name: "first", buffer: [0; 4096] });
+/// operation.buffer[0] = 1;
+/// assert_eq!(operation.name, "first");
+/// ```
+///
+/// What is under way cannot be used:
+///
+/// ```compile_fail,E0382
+/// # use wharf::{AssociatedSocket, Operation};
+/// # struct Client { buffer: [u8; 4096] }
+/// fn misuse(socket: &AssociatedSocket<Client>, operation: Operation<Client>) {
+///     let _ = socket.start_receive(operation, |client| &mut client.buffer);
+///     println!("{}", operation.buffer[0]); // it was moved
+/// }
+/// ```
+///
+/// Nor can a buffer be kept:
+///
+/// ```compile_fail
+/// # use wharf::{AssociatedSocket, Operation};
+/// # struct Client { buffer: [u8; 4096] }
+/// fn misuse(socket: &AssociatedSocket<Client>, operation: Operation<Client>) {
+///     let mut kept: Option<&mut [u8]> = None;
+///     let _ = socket.start_receive(operation, |client| {
+///         kept = Some(&mut client.buffer); // it does not live long enough
+///         &mut []
+///     });
+/// }
+/// ```
+pub struct Operation<T>(NonNull<Frame<T>>);
+
+// SAFETY: it owns its frame like a box, and the frame's own parts belong to no thread.
+unsafe impl<T: Send> Send for Operation<T> {}
+// SAFETY: through a shared operation only a shared value can be reached.
+unsafe impl<T: Sync> Sync for Operation<T> {}
+
+impl<T> Operation<T> {
+    /// An operation with this value.
+    pub fn new(value: T) -> Operation<T> {
+        let frame = Box::new(Frame {
+            overlapped: UnsafeCell::new(unused()),
+            event: None,
+            routine: None,
+            accept: None,
+            body: value,
+        });
+        Operation(NonNull::from(Box::leak(frame)))
+    }
+
+    /// The value alone.
+    pub fn into_inner(self) -> T {
+        self.into_box().body
+    }
+
+    /// Tells it apart while it is under way: [`AssociatedSocket::cancel_one`](crate::AssociatedSocket::cancel_one)
+    /// finds it by this.
+    pub fn id(&self) -> OperationId {
+        OperationId(self.0.as_ptr() as usize)
+    }
+
+    pub(crate) fn frame(&mut self) -> &mut Frame<T> {
+        // SAFETY: not under way, so the frame is this operation's alone.
+        unsafe { self.0.as_mut() }
+    }
+
+    fn into_box(self) -> Box<Frame<T>> {
+        let frame = self.0;
+        mem::forget(self);
+        // SAFETY: from `Box::leak`, and given up just now.
+        unsafe { Box::from_raw(frame.as_ptr()) }
+    }
+
+    /// The value, for a function that finds the buffers in it.
+    pub(crate) fn body(&mut self) -> &mut T {
+        // SAFETY: not under way, so the frame is this operation's alone.
+        unsafe { &mut (*self.0.as_ptr()).body }
+    }
+
+    /// Gives it up to whoever is told its address.
+    pub(crate) fn into_raw(self) -> InFlight<T> {
+        let frame = self.0;
+        mem::forget(self);
+        InFlight(frame)
+    }
+
+    /// Starts it by `call`, which gets the OVERLAPPED with `event` in it.
+    ///
+    /// `call` answers as Winsock does: `Ok` if it was done or is under way, and a packet, an event or a routine will
+    /// tell; else it never was.
+    ///
+    /// # Safety
+    /// `call` gives the OVERLAPPED to one function that answers so, for a socket (and, without event, a routine or a
+    /// port) whose reports make the operation of it again as an `Operation<T>`, once. Buffers that it names are
+    /// found through [`Operation::body`].
+    pub(crate) unsafe fn start(
+        self,
+        event: usize,
+        call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
+    ) -> Result<InFlight<T>, Refused<T>> {
+        let flight = self.into_raw();
+        let overlapped = flight.overlapped();
+        // SAFETY: nobody else uses it: it is not under way yet.
+        unsafe {
+            *overlapped = unused();
+            (*overlapped).hEvent = event as _;
+        }
+        match call(overlapped) {
+            Ok(()) => Ok(flight),
+            Err(error) if error.code() == WSA_IO_PENDING as u32 => Ok(flight),
+            // SAFETY: it was refused, so nothing is under way and nothing will report it.
+            Err(error) => Err(Refused::new(error, unsafe { flight.land() })),
+        }
+    }
+
+    /// The operation that a finished OVERLAPPED belongs to.
+    ///
+    /// # Safety
+    /// The pointer is that of an `Operation<T>` that was started, and this is the one report of its end.
+    pub(crate) unsafe fn from_overlapped(overlapped: *mut OVERLAPPED) -> Operation<T> {
+        // SAFETY: the address of a frame is that of its OVERLAPPED; a frame is nowhere near null.
+        Operation(unsafe { NonNull::new_unchecked(overlapped.cast()) })
+    }
+}
+
+impl<T> Deref for Operation<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: not under way, so the frame is this operation's alone.
+        unsafe { &(*self.0.as_ptr()).body }
+    }
+}
+
+impl<T> DerefMut for Operation<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.body()
+    }
+}
+
+impl<T> Drop for Operation<T> {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::leak`, not under way, and not used again.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl<T> From<T> for Operation<T> {
+    fn from(value: T) -> Operation<T> {
+        Operation::new(value)
+    }
+}
+
+impl<T> fmt::Debug for Operation<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Operation").field(&self.0).finish()
+    }
+}
+
+/// The address of an operation that is under way, or was. It owns nothing.
+pub(crate) struct InFlight<T>(NonNull<Frame<T>>);
+
+impl<T> Clone for InFlight<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for InFlight<T> {}
+
+impl<T> InFlight<T> {
+    pub(crate) fn overlapped(self) -> *mut OVERLAPPED {
+        // SAFETY: a place within the frame; no reference is made.
+        UnsafeCell::raw_get(unsafe { &raw const (*self.0.as_ptr()).overlapped })
+    }
+
+    /// The operation's event.
+    ///
+    /// # Safety
+    /// The operation was not reported yet, for as long as the reference lives.
+    pub(crate) unsafe fn event<'a>(self) -> Option<&'a Event> {
+        // SAFETY: the frame is alive, and this part of it is changed by owners only.
+        unsafe { (*self.0.as_ptr()).event.as_ref() }
+    }
+
+    /// The operation again.
+    ///
+    /// # Safety
+    /// It is not under way, and nobody else makes it of this address.
+    pub(crate) unsafe fn land(self) -> Operation<T> {
+        Operation(self.0)
+    }
+}
+
+/// An OVERLAPPED that was not used yet.
+fn unused() -> OVERLAPPED {
+    // SAFETY: of integers and pointers; zero is a value of each.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+/// Tells operations apart, by address: one that is gone may have had the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OperationId(pub(crate) usize);
+
+/// An operation that was not started, and why.
+pub struct Refused<T> {
+    /// Why.
+    pub error: Error,
+    /// The operation, as it was.
+    pub operation: Operation<T>,
+}
+
+impl<T> Refused<T> {
+    #[cold]
+    pub(crate) fn new(error: Error, operation: Operation<T>) -> Refused<T> {
+        Refused { error, operation }
+    }
+}
+
+impl<T> fmt::Debug for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Refused").field(&self.error).finish()
+    }
+}
+
+impl<T> fmt::Display for Refused<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> std::error::Error for Refused<T> {}
+
+impl<T> From<Refused<T>> for Error {
+    fn from(refused: Refused<T>) -> Error {
+        refused.error
+    }
+}
+
+impl<T> From<Refused<T>> for io::Error {
+    fn from(refused: Refused<T>) -> io::Error {
+        refused.error.into()
+    }
+}
