@@ -8,6 +8,9 @@
 //! | operations that report to a completion port | [`CompletionPort`], [`AssociatedSocket`], [`Operation`] |
 //! | … to an event | [`Socket::receive_with_event`], [`Pending`], [`wait_any`] |
 //! | … to a completion routine | [`Socket::receive_with_routine`], [`sleep_alertable`] |
+//! | sockets that become ready, looked at together | [`select()`], [`poll`] |
+//! | … told by an event | [`Socket::event_select`] |
+//! | … told by messages | [`Socket::async_select`], [`Window`] |
 //!
 //! An [`Operation`] owns its buffers and the caller's context from its start until its report gives them back, so that
 //! neither dropping the port nor the socket nor forgetting anything at all lets the system write to memory that is
@@ -65,25 +68,31 @@ mod buffers;
 mod error;
 mod event;
 mod extension;
+mod network_events;
 mod operation;
 mod option;
 mod pending;
 mod port;
 mod routine;
+mod select;
 mod socket;
 mod startup;
 mod wait;
+mod window;
 
 pub use accept::Accepted;
 pub use associated::AssociatedSocket;
 pub use buffers::{Slices, SlicesMut};
 pub use error::Error;
 pub use event::{EVENTS_MAX, Event, Waited, wait_all, wait_any, wait_any_alertable};
+pub use network_events::{Events, NetworkEvents};
 pub use operation::{Operation, OperationId, Refused};
 pub use pending::{Finished, Pending};
 pub use port::{CompletionPort, Key, NotAssociated, Packet};
 pub use routine::sleep_alertable;
+pub use select::{PollEntry, Readiness, SocketSet, poll, select};
 pub use socket::{Socket, SocketId};
+pub use window::{Message, Poster, Window};
 
 /// Who may be sent to, and shared between, threads.
 const _: () = {
@@ -91,6 +100,9 @@ const _: () = {
     is_send_and_sync::<Error>();
     is_send_and_sync::<Event>();
     is_send_and_sync::<Socket>();
+    is_send_and_sync::<SocketSet<'_>>();
+    is_send_and_sync::<PollEntry<'_>>();
+    is_send_and_sync::<Poster>();
     is_send_and_sync::<Accepted>();
     is_send_and_sync::<Operation<Vec<u8>>>();
     is_send_and_sync::<Refused<Vec<u8>>>();

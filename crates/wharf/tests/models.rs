@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use common::{Counted, DEADLINE, pair, take};
 use wharf::{
-    CompletionPort, Error, Event, Finished, Operation, Socket, Waited, sleep_alertable, wait_all,
-    wait_any, wait_any_alertable,
+    CompletionPort, Error, Event, Events, Finished, Message, Operation, PollEntry, Readiness,
+    Socket, SocketSet, Waited, Window, poll, select, sleep_alertable, wait_all, wait_any,
+    wait_any_alertable,
 };
 
 struct Buffer {
@@ -226,4 +227,92 @@ fn routines_and_ports_exclude_each_other() {
         .receive_with_routine(1.into(), std::slice::from_mut, routine)
         .unwrap_err();
     assert_eq!((refused.error, *refused.operation), (Error::INVALID, 1));
+}
+
+#[test]
+fn sets_of_any_size_are_looked_at_together() {
+    let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
+    pairs[70].0.send(b"x").unwrap();
+    pairs[99].0.send(b"x").unwrap();
+    let mut read: SocketSet = pairs.iter().map(|(_, server)| server).collect();
+    read.insert(&pairs[70].1); // is in it
+    assert_eq!(read.len(), 100);
+    let mut none = SocketSet::new();
+    let mut except = SocketSet::from_iter([&pairs[0].0]);
+    assert_eq!(
+        select(&mut read, &mut none, &mut except, Some(DEADLINE)),
+        Ok(2)
+    );
+    assert!(read.ids().eq([pairs[70].1.id(), pairs[99].1.id()]));
+    assert!(except.is_empty() && !except.contains(&pairs[0].0));
+    read.clear();
+    read.insert(&pairs[1].1);
+    assert_eq!(
+        select(&mut read, &mut none, &mut except, Some(Duration::ZERO)),
+        Ok(0)
+    );
+    assert!(read.is_empty());
+    assert_eq!(
+        select(&mut read, &mut none, &mut except, None),
+        Err(Error::INVALID)
+    );
+}
+
+#[test]
+fn entries_tell_what_a_socket_is_ready_for() {
+    let (one, other) = pair();
+    let mut entries = [PollEntry::new(&one, Readiness::READ)];
+    assert_eq!(poll(&mut entries, Some(Duration::ZERO)), Ok(0));
+    assert!(entries[0].ready().is_empty());
+    drop(other);
+    assert_eq!(poll(&mut entries, Some(DEADLINE)), Ok(1));
+    assert!(entries[0].ready().intersects(Readiness::HANG_UP));
+    assert_eq!(poll(&mut [], None), Err(Error::INVALID));
+}
+
+#[test]
+fn an_event_tells_what_has_happened() {
+    let (one, other) = pair();
+    let event = Event::manual_reset().unwrap();
+    one.event_select(&event, Events::READ | Events::WRITE | Events::CLOSE)
+        .unwrap();
+    assert_eq!(event.wait(Some(DEADLINE)), Ok(true));
+    let happened = one.network_events(&event).unwrap();
+    assert_eq!(happened.result(Events::WRITE), Some(Ok(())));
+    assert_eq!(happened.result(Events::READ), None);
+    other.send(b"x").unwrap();
+    assert_eq!(event.wait(Some(DEADLINE)), Ok(true));
+    let happened = one.network_events(&event).unwrap();
+    assert_eq!(happened.result(Events::READ), Some(Ok(())));
+    assert_eq!(one.recv(&mut [0; 4]), Ok(1));
+    assert_eq!(one.recv(&mut [0; 4]), Err(Error::WOULD_BLOCK));
+    drop(other);
+    assert_eq!(event.wait(Some(DEADLINE)), Ok(true));
+    let happened = one.network_events(&event).unwrap();
+    assert_eq!(happened.result(Events::CLOSE), Some(Ok(())));
+    one.event_select(&event, Events::NONE).unwrap();
+}
+
+#[test]
+fn a_window_takes_messages_of_sockets_and_threads() {
+    let window = Window::new().unwrap();
+    assert_eq!(window.take_within(Duration::ZERO), Ok(None));
+    let (one, other) = pair();
+    one.async_select(&window, Events::READ | Events::CLOSE)
+        .unwrap();
+    other.send(b"x").unwrap();
+    let read = Message::Socket {
+        socket: one.id(),
+        event: Events::READ,
+        result: Ok(()),
+    };
+    assert_eq!(window.take(), Ok(read));
+    let poster = window.poster();
+    thread::spawn(move || poster.post(42))
+        .join()
+        .unwrap()
+        .unwrap();
+    assert_eq!(window.take_within(DEADLINE), Ok(Some(Message::Posted(42))));
+    drop(window);
+    assert_eq!(poster.post(42), Err(Error::INVALID_WINDOW_HANDLE));
 }

