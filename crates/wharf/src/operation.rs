@@ -193,6 +193,12 @@ impl<T> From<T> for Operation<T> {
     }
 }
 
+impl<T: Default> Default for Operation<T> {
+    fn default() -> Operation<T> {
+        Operation::new(T::default())
+    }
+}
+
 impl<T> fmt::Debug for Operation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Operation").field(&self.0).finish()
@@ -223,6 +229,28 @@ impl<T> InFlight<T> {
     pub(crate) unsafe fn event<'a>(self) -> Option<&'a Event> {
         // SAFETY: the frame is alive, and this part of it is changed by owners only.
         unsafe { (*self.0.as_ptr()).event.as_ref() }
+    }
+
+    /// The operation's event, made if there is none. What was found in the value stays valid: it is not looked at.
+    ///
+    /// # Safety
+    /// The operation is not under way, for as long as the reference lives.
+    pub(crate) unsafe fn event_or_new<'a>(self) -> Result<&'a Event, Error> {
+        // SAFETY: the frame is alive, and nobody else has its address.
+        let event = unsafe { &mut (*self.0.as_ptr()).event };
+        match event {
+            Some(event) => Ok(event),
+            None => Ok(event.insert(Event::manual_reset()?)),
+        }
+    }
+
+    /// Notes which routine runs when it is over. What was found in the value stays valid: it is not looked at.
+    ///
+    /// # Safety
+    /// The operation is not under way.
+    pub(crate) unsafe fn set_routine(self, routine: fn(Finished<T>)) {
+        // SAFETY: the frame is alive, and nobody else has its address.
+        unsafe { (*self.0.as_ptr()).routine = Some(routine) };
     }
 
     /// The operation again.

@@ -176,28 +176,9 @@ impl Socket {
         mut operation: Operation<T>,
         buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
     ) -> Result<Pending<T>, Refused<T>> {
-        let event = match prepare(&mut operation) {
-            Ok(event) => event,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let buffer: WSABUF = one_mut(buffer(operation.body()));
-        let call = |overlapped| {
-            let mut flags = 0;
-            // SAFETY: the buffer is the operation's, which is its own until it is over.
-            let result = unsafe {
-                WSARecv(
-                    self.as_raw(),
-                    &buffer,
-                    1,
-                    null_mut(),
-                    &mut flags,
-                    overlapped,
-                    None,
-                )
-            };
-            Error::last_if(result == SOCKET_ERROR)
-        };
-        self.pend(operation, event, call)
+        let buffer = one_mut(buffer(operation.body()));
+        // SAFETY: the buffer was found in the value.
+        unsafe { receive(operation, self.as_raw(), buffer) }
     }
 
     /// As [`Socket::receive_with_event`], sending what `data` finds.
@@ -210,44 +191,89 @@ impl Socket {
         mut operation: Operation<T>,
         data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
     ) -> Result<Pending<T>, Refused<T>> {
-        let event = match prepare(&mut operation) {
-            Ok(event) => event,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let data: WSABUF = match one(data(operation.body())) {
-            Ok(data) => data,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let call = |overlapped| {
-            // SAFETY: the data is the operation's, which is its own until it is over.
-            let result =
-                unsafe { WSASend(self.as_raw(), &data, 1, null_mut(), 0, overlapped, None) };
-            Error::last_if(result == SOCKET_ERROR)
-        };
-        self.pend(operation, event, call)
-    }
-
-    fn pend<T: 'static>(
-        &self,
-        operation: Operation<T>,
-        event: usize,
-        call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
-    ) -> Result<Pending<T>, Refused<T>> {
-        // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does.
-        let flight = unsafe { operation.start(event, call) }?;
-        Ok(Pending {
-            flight,
-            socket: self.as_raw(),
-        })
+        let data = one(data(operation.body()));
+        // SAFETY: the data was found in the value.
+        unsafe { send(operation, self.as_raw(), data) }
     }
 }
 
-/// What goes into hEvent: the operation's event, and that no packet is wanted.
-fn prepare<T>(operation: &mut Operation<T>) -> Result<usize, Error> {
-    let event = &mut operation.frame().event;
-    if event.is_none() {
-        *event = Some(Event::manual_reset()?);
+impl<T: 'static> Operation<T> {
+    /// As [`Socket::receive_with_event`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::receive_with_event`].
+    pub fn receive_with_event(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, &'a mut [u8]),
+    ) -> Result<Pending<T>, Refused<T>> {
+        let (socket, buffer) = parts(self.body());
+        let (socket, buffer) = (socket.as_raw(), one_mut(buffer));
+        // SAFETY: the buffer was found in the value.
+        unsafe { receive(self, socket, buffer) }
     }
-    let handle = event.as_ref().map_or(0, |event| event.as_raw() as usize);
-    Ok(handle | EVENT_ONLY)
+
+    /// As [`Socket::send_with_event`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::send_with_event`].
+    pub fn send_with_event(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a T) -> (&'a Socket, &'a [u8]),
+    ) -> Result<Pending<T>, Refused<T>> {
+        let (socket, data) = parts(self.body());
+        let (socket, data) = (socket.as_raw(), one(data));
+        // SAFETY: the data was found in the value.
+        unsafe { send(self, socket, data) }
+    }
+}
+
+/// # Safety
+/// The buffer was found in the operation's value.
+unsafe fn receive<T: 'static>(
+    operation: Operation<T>,
+    socket: SOCKET,
+    buffer: WSABUF,
+) -> Result<Pending<T>, Refused<T>> {
+    pend(operation, socket, |overlapped| {
+        let mut flags = 0;
+        // SAFETY: the buffer is the operation's, which is its own until it is over.
+        let result =
+            unsafe { WSARecv(socket, &buffer, 1, null_mut(), &mut flags, overlapped, None) };
+        Error::last_if(result == SOCKET_ERROR)
+    })
+}
+
+/// # Safety
+/// The data was found in the operation's value.
+unsafe fn send<T: 'static>(
+    operation: Operation<T>,
+    socket: SOCKET,
+    data: Result<WSABUF, Error>,
+) -> Result<Pending<T>, Refused<T>> {
+    pend(operation, socket, |overlapped| {
+        let data = data?;
+        // SAFETY: the data is the operation's, which is its own until it is over.
+        let result = unsafe { WSASend(socket, &data, 1, null_mut(), 0, overlapped, None) };
+        Error::last_if(result == SOCKET_ERROR)
+    })
+}
+
+/// Starts the operation by `call`, with its event, which is made if there is none.
+fn pend<T: 'static>(
+    operation: Operation<T>,
+    socket: SOCKET,
+    call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
+) -> Result<Pending<T>, Refused<T>> {
+    let flight = operation.into_raw();
+    // SAFETY: it is not under way.
+    let event = match unsafe { flight.event_or_new() } {
+        Ok(event) => event.as_raw() as usize | EVENT_ONLY,
+        // SAFETY: it is not under way, and nobody else has its address.
+        Err(error) => return Err(Refused::new(error, unsafe { flight.land() })),
+    };
+    // SAFETY: it is not under way, and nobody else has its address.
+    let operation = unsafe { flight.land() };
+    // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does.
+    let flight = unsafe { operation.start(event, call) }?;
+    Ok(Pending { flight, socket })
 }

@@ -4,10 +4,11 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::null_mut;
 use std::time::Duration;
 
 use wharf_sys::{
-    OVERLAPPED, SOCKET_ERROR, SleepEx, TRUE, WAIT_IO_COMPLETION, WSABUF, WSARecv, WSASend,
+    OVERLAPPED, SOCKET, SOCKET_ERROR, SleepEx, TRUE, WAIT_IO_COMPLETION, WSABUF, WSARecv, WSASend,
 };
 
 use crate::buffers::{one, one_mut};
@@ -87,26 +88,9 @@ impl Socket {
         buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        operation.frame().routine = Some(routine);
-        let buffer: WSABUF = one_mut(buffer(operation.body()));
-        let call = |overlapped| {
-            let mut flags = 0;
-            // SAFETY: the buffer is the operation's, which is its own until `run`.
-            let result = unsafe {
-                WSARecv(
-                    self.as_raw(),
-                    &buffer,
-                    1,
-                    std::ptr::null_mut(),
-                    &mut flags,
-                    overlapped,
-                    Some(run::<T>),
-                )
-            };
-            Error::last_if(result == SOCKET_ERROR)
-        };
-        // SAFETY: the routine makes the operation of the OVERLAPPED, once.
-        unsafe { operation.start(0, call) }.map(drop)
+        let buffer = one_mut(buffer(operation.body()));
+        // SAFETY: the buffer was found in the value.
+        unsafe { receive(operation, self.as_raw(), buffer, routine) }
     }
 
     /// As [`Socket::receive_with_routine`], sending what `data` finds.
@@ -120,29 +104,91 @@ impl Socket {
         data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        operation.frame().routine = Some(routine);
-        let data: WSABUF = match one(data(operation.body())) {
-            Ok(data) => data,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let call = |overlapped| {
-            // SAFETY: the data is the operation's, which is its own until `run`.
-            let result = unsafe {
-                WSASend(
-                    self.as_raw(),
-                    &data,
-                    1,
-                    std::ptr::null_mut(),
-                    0,
-                    overlapped,
-                    Some(run::<T>),
-                )
-            };
-            Error::last_if(result == SOCKET_ERROR)
-        };
-        // SAFETY: the routine makes the operation of the OVERLAPPED, once.
-        unsafe { operation.start(0, call) }.map(drop)
+        let data = one(data(operation.body()));
+        // SAFETY: the data was found in the value.
+        unsafe { send(operation, self.as_raw(), data, routine) }
     }
+}
+
+impl<T: 'static> Operation<T> {
+    /// As [`Socket::receive_with_routine`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::receive_with_routine`].
+    pub fn receive_with_routine(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, &'a mut [u8]),
+        routine: fn(Finished<T>),
+    ) -> Result<(), Refused<T>> {
+        let (socket, buffer) = parts(self.body());
+        let (socket, buffer) = (socket.as_raw(), one_mut(buffer));
+        // SAFETY: the buffer was found in the value.
+        unsafe { receive(self, socket, buffer, routine) }
+    }
+
+    /// As [`Socket::send_with_routine`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::send_with_routine`].
+    pub fn send_with_routine(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a T) -> (&'a Socket, &'a [u8]),
+        routine: fn(Finished<T>),
+    ) -> Result<(), Refused<T>> {
+        let (socket, data) = parts(self.body());
+        let (socket, data) = (socket.as_raw(), one(data));
+        // SAFETY: the data was found in the value.
+        unsafe { send(self, socket, data, routine) }
+    }
+}
+
+/// # Safety
+/// The buffer was found in the operation's value.
+unsafe fn receive<T: 'static>(
+    operation: Operation<T>,
+    socket: SOCKET,
+    buffer: WSABUF,
+    routine: fn(Finished<T>),
+) -> Result<(), Refused<T>> {
+    start(operation, routine, |overlapped| {
+        let (mut flags, run) = (0, Some(run::<T> as _));
+        // SAFETY: the buffer is the operation's, which is its own until `run`.
+        let result =
+            unsafe { WSARecv(socket, &buffer, 1, null_mut(), &mut flags, overlapped, run) };
+        Error::last_if(result == SOCKET_ERROR)
+    })
+}
+
+/// # Safety
+/// The data was found in the operation's value.
+unsafe fn send<T: 'static>(
+    operation: Operation<T>,
+    socket: SOCKET,
+    data: Result<WSABUF, Error>,
+    routine: fn(Finished<T>),
+) -> Result<(), Refused<T>> {
+    start(operation, routine, |overlapped| {
+        let (data, run) = (data?, Some(run::<T> as _));
+        // SAFETY: the data is the operation's, which is its own until `run`.
+        let result = unsafe { WSASend(socket, &data, 1, null_mut(), 0, overlapped, run) };
+        Error::last_if(result == SOCKET_ERROR)
+    })
+}
+
+/// Starts the operation by `call`, which says that `run` is to run.
+fn start<T: 'static>(
+    operation: Operation<T>,
+    routine: fn(Finished<T>),
+    call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
+) -> Result<(), Refused<T>> {
+    let flight = operation.into_raw();
+    // SAFETY: it is not under way, and nobody else has its address.
+    let operation = unsafe {
+        flight.set_routine(routine);
+        flight.land()
+    };
+    // SAFETY: `run` makes the operation of the OVERLAPPED, once.
+    unsafe { operation.start(0, call) }.map(drop)
 }
 
 /// What Windows runs: makes the operation of its OVERLAPPED again, and hands it to its routine.

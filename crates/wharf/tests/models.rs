@@ -142,16 +142,18 @@ fn an_operation_with_an_event_brings_no_packet() {
 
 /// What a thread hears by routines; not `Send`.
 struct Client {
-    socket: Rc<Socket>,
+    socket: Socket,
     heard: Rc<RefCell<Vec<u8>>>,
     buffer: [u8; 4],
 }
 
 impl Client {
     fn receive(operation: Operation<Client>) {
-        let socket = Rc::clone(&operation.socket);
-        socket
-            .receive_with_routine(operation, |client| &mut client.buffer, Client::received)
+        operation
+            .receive_with_routine(
+                |client| (&client.socket, &mut client.buffer),
+                Client::received,
+            )
             .unwrap();
     }
 
@@ -169,7 +171,7 @@ fn routines_run_in_alertable_waits_of_their_thread() {
     let (peer, socket) = pair();
     let heard = Rc::<RefCell<Vec<u8>>>::default();
     Client::receive(Operation::new(Client {
-        socket: Rc::new(socket),
+        socket,
         heard: Rc::clone(&heard),
         buffer: [0; 4],
     }));
