@@ -23,6 +23,20 @@ unsafe extern "C" {
     pub fn _endthreadex(code: u32) -> !;
 }
 
+/// Implements `AsSocket` for a type that owns a socket and has `fn as_raw(&self) -> SOCKET`. On Linux it is `AsFd`.
+#[macro_export]
+macro_rules! implement_as_descriptor {
+    ($type:ty) => {
+        /// Reading and writing it directly goes past the operations that are under way.
+        impl std::os::windows::io::AsSocket for $type {
+            fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+                // SAFETY: the handle is open as long as its owner lives.
+                unsafe { std::os::windows::io::BorrowedSocket::borrow_raw(self.as_raw() as _) }
+            }
+        }
+    };
+}
+
 /// What only tests ask: Windows tells nothing, so every answer is "unknown".
 #[doc(hidden)]
 pub mod observe {

@@ -68,26 +68,28 @@ impl<'s> SocketSet<'s> {
         self.words.clear();
     }
 
-    /// As `select` wants it. The count is 32 bits at the start of the first word; Windows is little-endian, as are
-    /// the machines of this library.
+    /// As `select` wants it: the count is 32 bits at the start of the first word.
     fn prepare(&mut self) -> *mut FD_SET {
         if self.is_empty() {
             return std::ptr::null_mut();
         }
-        self.words[0] = self.len();
-        self.words.as_mut_ptr().cast()
+        let (count, set) = (self.len() as u32, self.words.as_mut_ptr());
+        // SAFETY: the first word has room for it.
+        unsafe { set.cast::<u32>().write(count) };
+        set.cast()
     }
 
     /// What `select` has left.
     fn settle(&mut self) {
-        if let Some(&count) = self.words.first() {
-            self.words.truncate(1 + count as u32 as usize);
+        if !self.words.is_empty() {
+            // SAFETY: the count is in the first word.
+            let count = unsafe { self.words.as_ptr().cast::<u32>().read() };
+            self.words.truncate(1 + count as usize);
         }
     }
 }
 
 const _: () = {
-    assert!(cfg!(target_endian = "little"));
     assert!(std::mem::offset_of!(FD_SET, fd_count) == 0);
     assert!(std::mem::offset_of!(FD_SET, fd_array) == size_of::<SOCKET>());
 };

@@ -415,6 +415,8 @@ impl Socket {
     }
 }
 
+wharf_sys::implement_as_descriptor!(Socket);
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // SAFETY: the handle is ours and is not used again.

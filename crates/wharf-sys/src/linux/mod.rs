@@ -15,6 +15,7 @@ mod critical_section;
 mod database;
 mod datagram;
 mod deferral;
+mod descriptor;
 mod direction;
 mod dispatch;
 mod doctor;
@@ -124,4 +125,5 @@ pub use abi::winsock2::{
 pub use abi::ws2tcpip::{
     FreeAddrInfoW, GetAddrInfoW, GetNameInfoW, freeaddrinfo, getaddrinfo, getnameinfo,
 };
+pub use descriptor::borrow_descriptor;
 pub use doctor::{Findings, doctor};
