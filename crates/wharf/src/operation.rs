@@ -312,3 +312,124 @@ impl<T> From<Refused<T>> for io::Error {
         refused.error.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! The system is played by the test here, so that miri can watch the memory.
+
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::buffers::{one, one_mut};
+
+    /// A buffer in the operation's own allocation, one on the heap, and something that is counted.
+    struct Value {
+        inline: [u8; 8],
+        heap: Vec<u8>,
+        counted: Arc<()>,
+    }
+
+    fn value(counted: &Arc<()>) -> Operation<Value> {
+        Operation::new(Value {
+            inline: [0; 8],
+            heap: vec![0; 8],
+            counted: Arc::clone(counted),
+        })
+    }
+
+    fn pending(_: *mut OVERLAPPED) -> Result<(), Error> {
+        Err(Error::IO_PENDING)
+    }
+
+    #[test]
+    fn the_overlapped_is_first() {
+        assert_eq!(mem::offset_of!(Frame<u8>, overlapped), 0);
+        assert_eq!(mem::offset_of!(Frame<Value>, overlapped), 0);
+    }
+
+    #[test]
+    fn the_system_writes_until_it_reports() {
+        let counted = Arc::new(());
+        let mut operation = value(&counted);
+        for round in 1..4 {
+            let inline = one_mut(&mut operation.body().inline);
+            // SAFETY: the report is below, once.
+            let flight = unsafe { operation.start(0, pending) }.unwrap();
+            // SAFETY: under way: the buffer and the OVERLAPPED are the system's.
+            unsafe {
+                inline.buf.write(round);
+                (*flight.overlapped()).InternalHigh = 1;
+                operation = Operation::from_overlapped(flight.overlapped());
+            }
+            assert_eq!(operation.inline[0], round);
+
+            let heap = one_mut(&mut operation.body().heap);
+            // SAFETY: as above.
+            let flight = unsafe { operation.start(0, pending) }.unwrap();
+            // SAFETY: as above.
+            unsafe {
+                heap.buf.add(7).write(round);
+                operation = flight.land();
+            }
+            assert_eq!(operation.heap[7], round);
+        }
+        drop(operation);
+        assert_eq!(Arc::strong_count(&counted), 1);
+    }
+
+    #[test]
+    fn another_thread_may_take_the_report_and_drop_everything() {
+        struct Sent(*mut OVERLAPPED, *mut u8);
+        // SAFETY: addresses, of what is nobody else's meanwhile.
+        unsafe impl Send for Sent {}
+
+        let counted = Arc::new(());
+        let mut operation = value(&counted);
+        let data = one(&operation.body().heap).unwrap();
+        let mut taker = None;
+        let call = |overlapped| {
+            let sent = Sent(overlapped, data.buf);
+            taker = Some(thread::spawn(move || {
+                let Sent(overlapped, data) = { sent };
+                // SAFETY: under way: the system reads.
+                assert_eq!(unsafe { data.read() }, 0);
+                // SAFETY: the one report.
+                drop(unsafe { Operation::<Value>::from_overlapped(overlapped) });
+            }));
+            taker.take().unwrap().join().unwrap(); // before the call returns
+            Ok(())
+        };
+        // SAFETY: the report is above, once.
+        let _ = unsafe { operation.start(0, call) }.unwrap();
+        assert_eq!(Arc::strong_count(&counted), 1);
+    }
+
+    #[test]
+    fn what_is_refused_comes_back() {
+        let counted = Arc::new(());
+        let mut operation = value(&counted);
+        operation.inline[3] = 9;
+        // SAFETY: refused, so there is no report.
+        let refused = unsafe { operation.start(0, |_| Err(Error::NOT_CONNECTED)) }
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(
+            (refused.error, refused.operation.inline[3]),
+            (Error::NOT_CONNECTED, 9)
+        );
+        let value = refused.operation.into_inner();
+        assert_eq!(Arc::strong_count(&value.counted), 2);
+    }
+
+    #[test]
+    fn what_is_never_reported_is_leaked() {
+        let counted = Arc::new(());
+        // SAFETY: there is no report.
+        let flight = unsafe { value(&counted).start(0, pending) }.unwrap();
+        assert_eq!(Arc::strong_count(&counted), 2);
+        // SAFETY: not to leak it here; the system has let go.
+        drop(unsafe { flight.land() });
+        assert_eq!(Arc::strong_count(&counted), 1);
+    }
+}

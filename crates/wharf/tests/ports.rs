@@ -516,3 +516,72 @@ fn workers_share_the_connections() {
         workers.iter().for_each(|_| port.post(QUIT, 0).unwrap());
     });
 }
+
+/// Whatever is dropped first, while others are at work: nothing is lost, and nothing is used that is gone.
+#[test]
+fn anything_may_be_dropped_at_any_time() {
+    for seed in 0..200_u64 {
+        let live = Arc::default();
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let port = Port::new(2).unwrap();
+        let (client, server) = pair();
+        let server = port.associate(server, 0).unwrap();
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                while let Some(packet) = port.take(None).unwrap() {
+                    match packet.operation {
+                        None => return,
+                        Some(operation) if next(2) == 0 => {
+                            let _ = receive(&server, operation); // a socket that is reset refuses
+                        }
+                        Some(operation) => drop(operation),
+                    }
+                }
+            });
+            for _ in 0..seed % 8 {
+                let _ = receive(&server, buffer(&live));
+                let _ = client.send(b"xy");
+                if seed % 3 == 0 {
+                    let _ = server.cancel();
+                }
+            }
+            if seed % 5 == 0 {
+                let _ = client.set_linger(Some(Duration::ZERO));
+            }
+            drop(client);
+            port.post(0, 0).unwrap();
+            worker.join().unwrap();
+        });
+        if seed % 2 == 0 {
+            drop(server);
+            drop(port);
+        } else {
+            drop(port);
+            drop(server);
+        }
+        assert_eq!(live.load(SeqCst), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_port_may_be_dropped_while_others_start_operations() {
+    for _ in 0..50 {
+        let live = Arc::default();
+        let port = Arc::new(Port::new(2).unwrap());
+        let (_client, server) = pair();
+        let server = port.associate(server, 0).unwrap();
+        thread::scope(|scope| {
+            let starter = scope.spawn(|| while receive(&server, buffer(&live)).is_ok() {});
+            thread::yield_now();
+            drop(port); // the last reference
+            starter.join().unwrap(); // refused from now on
+        });
+        assert_eq!(live.load(SeqCst), 0);
+    }
+}
