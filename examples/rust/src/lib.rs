@@ -35,6 +35,20 @@ pub fn listen() -> Result<Socket, Error> {
     Socket::listen_at((Ipv4Addr::UNSPECIFIED, port).into())
 }
 
+/// The next client. One that was gone before it was taken is passed over.
+pub fn accept(listener: &Socket) -> Result<Socket, Error> {
+    loop {
+        match listener.accept() {
+            Ok((socket, _)) => {
+                let _ = socket.set_nodelay(true); // of one that is gone by now, the next call tells
+                return Ok(socket);
+            }
+            Err(Error::CONNECTION_RESET | Error::NOT_CONNECTED) => {} // the latter: Wine
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Returns when there is a line, or the end, on standard input.
 pub fn wait_for_line() {
     let _ = io::stdin().read_line(&mut String::new()); // what cannot be read has ended
@@ -50,7 +64,6 @@ pub struct Client {
 impl Client {
     /// A client that nothing was received of.
     pub fn new(socket: Socket) -> Result<Client, Error> {
-        socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Client {
             socket,
@@ -133,8 +146,7 @@ impl Inbox {
 pub fn in_groups(listener: &Socket, work: fn(&Inbox) -> Result<(), Error>) -> Result<(), Error> {
     let mut inboxes: Vec<Arc<Inbox>> = Vec::new();
     loop {
-        let (socket, _) = listener.accept()?;
-        socket.set_nodelay(true)?;
+        let socket = accept(listener)?;
         if let Some(inbox) = inboxes.iter().find(|inbox| inbox.has_room()) {
             inbox.put(socket)?;
             continue;

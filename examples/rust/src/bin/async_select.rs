@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use wharf::{Error, Events, Message, Socket, SocketId, Window};
-use wharf_examples::Client;
+use wharf_examples::{Client, accept};
 
 fn serve(listener: Socket) -> Result<(), Error> {
     let window = Window::new()?;
@@ -14,7 +14,7 @@ fn serve(listener: Socket) -> Result<(), Error> {
             continue; // nobody posts here
         };
         if socket == listener.id() {
-            accept(&listener, &window, &mut clients)?;
+            welcome(&listener, &window, &mut clients)?;
         } else if let Some(client) = clients.get_mut(&socket) {
             // Whatever has happened: data, room, the end. A message may be older than what was done meanwhile.
             if !client.go_on() {
@@ -24,13 +24,13 @@ fn serve(listener: Socket) -> Result<(), Error> {
     }
 }
 
-fn accept(
+fn welcome(
     listener: &Socket,
     window: &Window,
     clients: &mut HashMap<SocketId, Client>,
 ) -> Result<(), Error> {
-    let client = match listener.accept() {
-        Ok((socket, _)) => Client::new(socket)?,
+    let client = match accept(listener) {
+        Ok(socket) => Client::new(socket)?,
         Err(Error::WOULD_BLOCK) => return Ok(()),
         Err(error) => return Err(error),
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use wharf::{Error, Finished, Operation, Refused, Socket, Waited, wait_any_alertable};
-use wharf_examples::{BUFFER, Inbox};
+use wharf_examples::{BUFFER, Inbox, accept};
 
 struct Client {
     socket: Socket,
@@ -57,9 +57,7 @@ fn serve(listener: Socket) -> Result<(), Error> {
     let new = Arc::clone(&inbox);
     thread::spawn(move || work(&new).expect("the clients are served"));
     loop {
-        let (socket, _) = listener.accept()?;
-        socket.set_nodelay(true)?;
-        inbox.put(socket)?;
+        inbox.put(accept(&listener)?)?;
     }
 }
 

@@ -60,7 +60,7 @@ fn welcome(port: &Port, listener: &Socket, mut client: Operation<Client>) -> Res
         return Ok(()); // gone before it was here
     };
     let socket = accepted.into_socket(listener)?;
-    socket.set_nodelay(true)?;
+    let _ = socket.set_nodelay(true); // of one that is gone by now, the next call tells
     client.socket = Some(port.associate(socket, ())?);
     client.buffer.resize(BUFFER, 0);
     go_on(client, 0)

@@ -1,20 +1,20 @@
 //! An echo server with `select`: one thread, for the sets of all sockets.
 
 use wharf::{Error, Socket, SocketSet, select};
-use wharf_examples::Client;
+use wharf_examples::{Client, accept};
 
 fn serve(listener: Socket) -> Result<(), Error> {
     let mut clients: Vec<Client> = Vec::new();
     loop {
-        let (read, write, accept) = wait(&listener, &clients)?;
+        let (read, write, is_new) = wait(&listener, &clients)?;
         let mut index = 0;
         clients.retain_mut(|client| {
             index += 1;
             let is_ready = read[index - 1] || write[index - 1];
             !is_ready || client.go_on()
         });
-        if accept {
-            clients.push(Client::new(listener.accept()?.0)?);
+        if is_new {
+            clients.push(Client::new(accept(&listener)?)?);
         }
     }
 }

@@ -3,17 +3,16 @@
 use std::thread;
 
 use wharf::{Error, Socket};
-use wharf_examples::BUFFER;
+use wharf_examples::{BUFFER, accept};
 
 fn serve(listener: Socket) -> Result<(), Error> {
     loop {
-        let (client, _) = listener.accept()?;
+        let client = accept(&listener)?;
         thread::spawn(move || echo(&client)); // a client that is gone ends its thread
     }
 }
 
 fn echo(client: &Socket) -> Result<(), Error> {
-    client.set_nodelay(true)?;
     let mut buffer = [0; BUFFER];
     loop {
         match client.recv(&mut buffer)? {
