@@ -297,6 +297,7 @@ fn command(spec: &ServerSpec, workload: Workload) -> Result<Command> {
     let mut command = match &*spec.name {
         "tokio-ct" | "tokio-mt" => Command::new(build::program("peer_tokio")?),
         "mutex" | "crossbeam" => Command::new(build::program("peer_queue")?),
+        "safe" => Command::new(build::program("peer_safe")?),
         "epoll" => Command::new(build::program("peer_epoll")?),
         "uring" => Command::new(build::program("peer_uring")?),
         "poll" => Command::new(build::c_server("poll_loop")),

@@ -19,8 +19,9 @@ const MODELS: [(&str, &str); 7] = [
 ];
 
 /// The other servers that can be named.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "wharf",
+    "safe",
     "wharf-counted",
     "wine",
     "tokio-ct",
@@ -75,6 +76,10 @@ impl ServerSpec {
             Workload::Posted => matches!(&*self.name, "wharf" | "wine" | "mutex" | "crossbeam"),
             Workload::SelfPost => matches!(&*self.name, "wharf" | "wine"),
             Workload::Echo => !matches!(&*self.name, "mutex" | "crossbeam"),
+            Workload::OneWay | Workload::Churn | Workload::Idle => {
+                !matches!(&*self.name, "mutex" | "crossbeam" | "wharf-counted")
+            }
+            _ if self.name == "safe" => false, // one operation in flight is all it has
             _ => !matches!(&*self.name, "mutex" | "crossbeam" | "wharf-counted"),
         }
     }

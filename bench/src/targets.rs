@@ -369,7 +369,17 @@ fn packets() -> Vec<Row> {
             ["wharf/4", "mutex/4", "crossbeam/4"],
             "posted:4x0,both",
         ),
-        row("rust", "the engine through the safe Rust API, to C", vec![]),
+        row(
+            "rust",
+            "the engine through the safe Rust API, to C",
+            vec![ratio(
+                "CPU",
+                CHARGED,
+                ("safe", "echo:64x64"),
+                ("wharf", "echo:64x64"),
+                AtMost(1.10),
+            )],
+        ),
     ]
 }
 

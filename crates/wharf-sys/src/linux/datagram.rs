@@ -116,7 +116,7 @@ impl Socket {
         if self.has(FLAG_SEND_SHUT) {
             return Err(Status::SHUT_DOWN);
         }
-        if to.is_some_and(|to| to.port() == 0 || to.is_unspecified()) {
+        if to.is_some_and(|to| self.lacks_port(&to) || to.is_unspecified()) {
             return Err(Status::ADDRESS_NOT_AVAILABLE);
         }
         if buffers.total() > option::message_max(self.family) as usize {
@@ -136,6 +136,11 @@ impl Socket {
             self.observe(Occasion::SendBlocked);
         }
         sent
+    }
+
+    /// Whether nobody can be reached there: raw sockets know no ports.
+    fn lacks_port(&self, address: &Address) -> bool {
+        self.kind() == Kind::Datagram && address.port() == 0
     }
 
     /// Whoever sends has an address from then on.
@@ -158,7 +163,7 @@ impl Socket {
     /// Those of connect.
     pub fn connect_datagram(&self, peer: Option<Address>) -> Result<(), Status> {
         let peer = peer.filter(|peer| !peer.is_unspecified());
-        if peer.is_some_and(|peer| peer.port() == 0) {
+        if peer.is_some_and(|peer| self.lacks_port(&peer)) {
             return Err(Status::ADDRESS_NOT_AVAILABLE);
         }
         if peer.is_some() {
