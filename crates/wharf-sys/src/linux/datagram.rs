@@ -21,7 +21,7 @@ use super::address::{Address, Family};
 use super::completion;
 use super::network_events::Occasion;
 use super::operation::{Buffers, Operation};
-use super::option;
+use super::option::{self, Kind};
 use super::request::{How, Started};
 use super::socket::{
     FLAG_BOUND, FLAG_CONNECTED, FLAG_PACKET_INFO, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, Phase, Side,
