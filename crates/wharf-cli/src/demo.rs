@@ -4,24 +4,21 @@
 //! sockets of the operating system, so that only the server runs on the engine and its CPU time is the engine's
 //! cost.
 
-mod clients;
-mod pattern;
 mod report;
 mod server;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use anyhow::{Context, Result};
 
-use clients::Clients;
+use crate::clients::{Clients, Load, Until};
+use crate::{descriptors, progress};
 pub use report::DemoReport;
 use server::ServerProcess;
 pub use server::{SERVER_COMMAND, serve};
 
-/// Descriptors a process needs beside those of the connections.
-const DESCRIPTORS_SPARE: u64 = 100;
+/// How long a server may leave everybody without an answer before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to measure.
 #[derive(Debug)]
@@ -36,13 +33,19 @@ pub struct Plan {
     pub workers: usize,
 }
 
-/// When enough was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// After that time.
-    Elapsed(Duration),
-    /// After that many messages.
-    Messages(u64),
+impl Plan {
+    /// What the clients do.
+    fn load(&self) -> Load {
+        Load {
+            connections: self.connections,
+            message_len: self.message_len,
+            pipelining: 1,
+            until: self.until,
+            rate: None,
+            answers: true,
+            patience: PATIENCE,
+        }
+    }
 }
 
 /// Runs the demo.
@@ -51,15 +54,17 @@ pub enum Until {
 /// If the server does not start, dies, or does not answer; if the machine refuses that many connections.
 /// Wrong bytes and lost connections are no error here: the report counts them.
 pub fn run(plan: &Plan) -> Result<DemoReport> {
-    allow_descriptors(plan.connections)?;
+    descriptors::allow(plan.connections as u64, "--connections")?;
+    let load = plan.load();
     let mut server = ServerProcess::start(plan.workers)?;
-    let connected = Clients::connect(server.address(), plan);
+    let connected = Clients::connect(server.address(), &load);
     let clients = server.or_its_end(connected)?;
 
     let before = server.status()?;
-    let progress = progress_bar(plan);
-    let exchanged = clients.exchange(plan.until, |tally| {
-        progress.set_position(position(plan.until, tally))
+    let progress = progress::bar(&load);
+    let exchanged = clients.exchange(|tally| {
+        progress.set_position(progress::position(load.until, tally));
+        true
     });
     progress.finish_and_clear();
     let tally = server.or_its_end(exchanged)?;
@@ -69,47 +74,4 @@ pub fn run(plan: &Plan) -> Result<DemoReport> {
 
     server.stop()?;
     Ok(DemoReport::new(plan, &tally, &before, &after))
-}
-
-/// Raises this process's soft limit of descriptors as far as it goes; the server inherits it.
-fn allow_descriptors(connections: usize) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let needed = connections as u64 + DESCRIPTORS_SPARE;
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    ensure!(
-        needed <= allowed,
-        "{connections} connections need {needed} descriptors, but the hard limit is {allowed}: \
-         ask for fewer with --connections, or raise the limit (ulimit -Hn) as root"
-    );
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    )
-    .context("the limit of descriptors")
-}
-
-/// A bar on standard error, if that is a terminal.
-fn progress_bar(plan: &Plan) -> ProgressBar {
-    let (len, template) = match plan.until {
-        Until::Elapsed(time) => (time.as_millis() as u64, "{msg} {wide_bar} {eta} left"),
-        Until::Messages(messages) => (
-            messages,
-            "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left",
-        ),
-    };
-    let style = ProgressStyle::with_template(template).expect("the template is well formed");
-    let message = format!("{} connections × {} B", plan.connections, plan.message_len);
-    ProgressBar::new(len)
-        .with_style(style)
-        .with_message(message)
-}
-
-fn position(until: Until, tally: &clients::Tally) -> u64 {
-    match until {
-        Until::Elapsed(_) => tally.elapsed.as_millis() as u64,
-        Until::Messages(_) => tally.messages(),
-    }
 }

@@ -1,16 +1,24 @@
 //! The command `wharf`: what the engine does on this machine, shown rather than claimed.
 //!
-//! `wharf demo` serves an echo over a completion port and measures it with real clients; `wharf doctor` tells
-//! what the engine finds here and what to do about it. Both print for people, or one JSON object with `--json`.
+//! `wharf demo` serves an echo over a completion port and measures it with real clients; `wharf serve` and `wharf load`
+//! are its two halves for everyday use, with every model that Windows has, and against any server; `wharf doctor` tells
+//! what the engine finds here and what to do about it. All print for people, or one JSON object with `--json`.
 //!
 //! Exit codes: 0 when all is well, 1 when it is not (the reason is on standard error), 2 for a command line
 //! that makes no sense.
 
 mod arguments;
+mod clients;
 mod demo;
+mod descriptors;
 mod doctor;
 mod echo_server;
+mod interrupts;
+mod load;
 mod output;
+mod progress;
+mod serve;
+mod table;
 
 use std::process::ExitCode;
 
@@ -36,6 +44,16 @@ fn run(command: Command) -> anyhow::Result<bool> {
             let report = demo::run(&options.plan())?;
             output::print(&report, Style::chosen(options.json))?;
             Ok(report.errors == 0)
+        }
+        Command::Serve(options) => {
+            let report = serve::run(&options.plan())?;
+            output::print(&report, Style::chosen(options.json))?;
+            Ok(true)
+        }
+        Command::Load(options) => {
+            let report = load::run(&options.plan())?;
+            output::print(&report, Style::chosen(options.json))?;
+            report.complaint().map_or(Ok(true), Err)
         }
         Command::Doctor(options) => {
             let diagnosis = doctor::examine();

@@ -70,6 +70,16 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
+/// With one digit after the point.
+pub fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// With two digits after the point.
+pub fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,16 +2,13 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle, presets};
 use serde::Serialize;
 
 use super::Plan;
-use super::clients::Tally;
 use super::server::Status;
-use crate::output::{BAD, GOOD, Report, grouped};
-
-/// A line above, below and under the title, none between the rows.
-const TABLE_STYLE: TableStyle = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+use crate::clients::Tally;
+use crate::output::{BAD, GOOD, Report, grouped, hundredths, tenths};
+use crate::table;
 
 /// The result of a demo; units are in the names.
 #[derive(Debug, Serialize)]
@@ -68,44 +65,33 @@ impl DemoReport {
         }
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(TABLE_STYLE);
-        table.set_header(["echo over a completion port", ""]);
-        table.add_row(["connections".into(), grouped(self.connections as u64)]);
-        table.add_row([
-            "message size".into(),
-            format!("{} B", grouped(self.message_bytes as u64)),
-        ]);
-        table.add_row(["messages".into(), grouped(self.messages)]);
-        table.add_row(["messages/s".into(), grouped(self.messages_per_s as u64)]);
-        table.add_row(["latency p50".into(), format!("{:.0} µs", self.p50_us)]);
-        table.add_row(["latency p99".into(), format!("{:.0} µs", self.p99_us)]);
-        table.add_row(["latency p99.9".into(), format!("{:.0} µs", self.p999_us)]);
-        table.add_row([
-            "server CPU per message".into(),
-            format!("{:.2} µs", self.cpu_us_per_message),
-        ]);
-        table.add_row(["server workers".into(), self.workers.to_string()]);
-        table.add_row([
-            "io_uring",
-            if self.io_uring {
-                "yes"
-            } else {
-                "no (see `wharf doctor`)"
-            },
-        ]);
-        table.add_row(["errors".into(), grouped(self.errors)]);
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("connections", grouped(self.connections as u64)),
+            (
+                "message size",
+                format!("{} B", grouped(self.message_bytes as u64)),
+            ),
+            ("messages", grouped(self.messages)),
+            ("messages/s", grouped(self.messages_per_s as u64)),
+            ("latency p50", format!("{:.0} µs", self.p50_us)),
+            ("latency p99", format!("{:.0} µs", self.p99_us)),
+            ("latency p99.9", format!("{:.0} µs", self.p999_us)),
+            (
+                "server CPU per message",
+                format!("{:.2} µs", self.cpu_us_per_message),
+            ),
+            ("server workers", self.workers.to_string()),
+            ("io_uring", table::yes_or_doctor(self.io_uring)),
+            ("errors", grouped(self.errors)),
+        ]
     }
 }
 
 impl Report for DemoReport {
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}", self.table())?;
+        let table = table::of("echo over a completion port", self.rows());
+        writeln!(out, "{table}")?;
         if self.errors == 0 {
             return writeln!(out, "{GOOD}Every byte came back as it was sent.{GOOD:#}");
         }
@@ -118,12 +104,4 @@ impl Report for DemoReport {
             "Please report this, with the output of `wharf doctor`."
         )
     }
-}
-
-fn tenths(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
-}
-
-fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

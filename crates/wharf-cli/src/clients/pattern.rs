@@ -12,6 +12,7 @@ const CONNECTION_STRIDE: usize = 40_503;
 const MESSAGE_STRIDE: usize = 7_919;
 
 /// What every connection sends.
+#[derive(Debug)]
 pub struct Pattern {
     bytes: Vec<u8>,
     message_len: usize,

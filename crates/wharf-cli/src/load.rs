@@ -1,0 +1,49 @@
+//! `wharf load`: clients that drive any server of the network, and verify every byte of its answers.
+
+mod report;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use anyhow::{Context, Result};
+
+use crate::clients::{Clients, Load};
+use crate::{descriptors, interrupts, progress};
+pub use report::LoadReport;
+
+/// What to drive, and how.
+#[derive(Debug)]
+pub struct Plan {
+    /// The server: an address or a name, and a port.
+    pub server: String,
+    /// What the clients do.
+    pub load: Load,
+}
+
+/// Drives the server until it is enough, or Ctrl-C; after a second Ctrl-C nothing is waited for.
+///
+/// # Errors
+/// If there is no such server, or it does not take the connections. What goes wrong later is in the report.
+pub fn run(plan: &Plan) -> Result<LoadReport> {
+    let load = &plan.load;
+    let server = look_up(&plan.server)?;
+    descriptors::allow(load.connections as u64, "--connections")?;
+    let clients = Clients::connect(server, load)?;
+
+    let interrupts = interrupts::listen()?;
+    let bar = progress::bar(load);
+    let exchanged = clients.exchange(|tally| {
+        bar.set_position(progress::position(load.until, tally));
+        interrupts.try_recv().is_err()
+    });
+    bar.finish_and_clear();
+    Ok(LoadReport::new(server, load, &exchanged?))
+}
+
+/// The address of a server that was typed.
+fn look_up(server: &str) -> Result<SocketAddr> {
+    let mut addresses = server.to_socket_addrs().with_context(|| {
+        format!("there is no server {server:?}; take an address and a port, such as 127.0.0.1:9000")
+    })?;
+    let first = addresses.next();
+    first.with_context(|| format!("the name of {server:?} has no address"))
+}
