@@ -8,14 +8,17 @@ use std::ptr::{null, null_mut};
 use wharf_sys::{
     AF_INET, AF_INET6, CancelIoEx, FIONBIO, FIONREAD, HANDLE, INVALID_SOCKET, IPPROTO_TCP,
     IPPROTO_UDP, MSG_OOB, MSG_PEEK, MSG_WAITALL, SD_BOTH, SD_RECEIVE, SD_SEND, SOCK_DGRAM,
-    SOCK_STREAM, SOCKET, SOCKET_ERROR, SOMAXCONN, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED,
-    WSARecv, WSASend, WSASocketW, accept, bind, closesocket, connect, getpeername, getsockname,
-    ioctlsocket, listen, recv, send, shutdown,
+    SOCK_STREAM, SOCKET, SOCKET_ERROR, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSARecv,
+    WSASend, WSASocketW, accept, bind, closesocket, connect, getpeername, getsockname, ioctlsocket,
+    listen, recv, send, shutdown,
 };
 
 use crate::address::Address;
 use crate::buffers::{Slices, SlicesMut};
 use crate::{Error, startup};
+
+/// The longest queue of connections there is: `SOMAXCONN` of winsock2.h (the metadata has winsock.h's, which is 5).
+const BACKLOG_MAX: i32 = i32::MAX;
 
 /// A socket. Closed when it is dropped.
 ///
@@ -90,7 +93,7 @@ impl Socket {
     pub fn listen_at(address: SocketAddr) -> Result<Socket, Error> {
         let socket = Socket::stream_for(address)?;
         socket.bind(address)?;
-        socket.listen(SOMAXCONN as i32)?;
+        socket.listen(BACKLOG_MAX)?;
         Ok(socket)
     }
 
