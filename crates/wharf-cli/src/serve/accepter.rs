@@ -18,9 +18,6 @@ use super::shared::Shared;
 /// How long it rests when the process may have no more sockets, until perhaps a session has ended.
 const REST: Duration = Duration::from_millis(10);
 
-/// The longest queue of connections there is: `SOMAXCONN` of winsock2.h.
-const BACKLOG_MAX: i32 = i32::MAX;
-
 /// A listening socket.
 pub struct Listener {
     socket: Socket,
@@ -35,9 +32,7 @@ impl Listener {
     /// If that cannot be: why, and what to do.
     pub fn at(address: SocketAddr) -> Result<Listener> {
         let cannot = |error| anyhow!("cannot listen at {address}: {error}{}", remedy(error));
-        let socket = Socket::stream_for(address).map_err(cannot)?;
-        socket.bind(address).map_err(cannot)?;
-        socket.listen(BACKLOG_MAX).map_err(cannot)?;
+        let socket = Socket::listen_at(address).map_err(cannot)?;
         let arrived = Event::manual_reset().map_err(cannot)?;
         socket
             .event_select(&arrived, Events::ACCEPT)
