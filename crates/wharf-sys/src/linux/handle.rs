@@ -13,7 +13,7 @@ use super::socket::Socket;
 use super::startup;
 use super::status::Status;
 use super::thread;
-use super::timer::Timer;
+use super::timer::{self, Timer};
 use std::borrow::Borrow;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -89,6 +89,11 @@ pub fn close(handle: HANDLE) -> Result<(), Status> {
         .remove(key(handle as usize)?)
         .ok_or(Status::INVALID_HANDLE)?;
     entry.object.closed();
+    let is_timer = matches!(entry.object, Object::Timer(_));
+    drop(entry);
+    if is_timer {
+        timer::handle_closed();
+    }
     Ok(())
 }
 

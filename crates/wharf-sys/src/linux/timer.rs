@@ -18,7 +18,7 @@ use super::parker::Parker;
 use super::status::Status;
 use super::system;
 use super::thread::{self, Thread};
-use super::wait::Waitable;
+use super::wait::{Released, Waitable};
 
 /// A waitable timer.
 pub struct Timer {
@@ -114,8 +114,10 @@ impl Timer {
                 clock.add(new, self);
             }
         }
-        if time.is_zero() {
-            self.expire(number);
+        if time.is_zero()
+            && let Some(woken) = self.expire(number)
+        {
+            woken.wake();
         }
         clock.parker.unpark();
         Ok(())
@@ -128,12 +130,10 @@ impl Timer {
         }
     }
 
-    /// The time of a setting has come.
-    fn expire(self: &Arc<Self>, number: u64) {
+    /// The time of a setting has come. The caller wakes whom that concerns.
+    fn expire(self: &Arc<Self>, number: u64) -> Option<Woken> {
         let mut slot = self.setting.lock();
-        let Some(setting) = slot.as_mut().filter(|setting| setting.number == number) else {
-            return;
-        };
+        let setting = slot.as_mut().filter(|setting| setting.number == number)?;
         let thread = setting.thread.upgrade();
         let mut woken = None;
         if let Some(routine) = setting.routine.clone() {
@@ -144,7 +144,7 @@ impl Timer {
             woken = thread.filter(queued);
             if woken.is_none() {
                 *slot = None;
-                return;
+                return None;
             }
         }
         let released = self.waitable.signal();
@@ -159,12 +159,32 @@ impl Timer {
             setting.due = now + setting.period - late; // times that were missed are one
             CLOCK.add(setting, self);
         }
-        drop(slot);
-        released.wake();
-        if let Some(thread) = woken {
+        Some(Woken {
+            released,
+            thread: woken,
+        })
+    }
+}
+
+/// Whom an expired timer wakes.
+struct Woken {
+    released: Released,
+    thread: Option<Arc<Thread>>, // to run its routine
+}
+
+impl Woken {
+    fn wake(self) {
+        self.released.wake();
+        if let Some(thread) = self.thread {
             thread.parker.unpark();
         }
     }
+}
+
+/// A handle of a timer was closed, and the reference it held is gone. If the clock has another one just now it lets go first:
+/// with its last handle a timer takes back a routine that has not run.
+pub fn handle_closed() {
+    drop(CLOCK.expiring.lock());
 }
 
 impl Setting {
@@ -194,6 +214,7 @@ impl Nameable for Timer {
 
 /// The thread that signals timers.
 struct Clock {
+    expiring: Lock<()>, // held while the clock refers to a timer
     due: Lock<BTreeMap<(Instant, u64), Weak<Timer>>>,
     next_number: AtomicU64,
     parker: Parker,
@@ -201,6 +222,7 @@ struct Clock {
 }
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
+    expiring: Lock::default(),
     due: Lock::default(),
     next_number: AtomicU64::new(1),
     parker: Parker::default(),
@@ -233,8 +255,12 @@ impl Clock {
                 self.parker.park(next);
             }
             for (number, timer) in expired {
-                if let Some(timer) = timer.upgrade() {
-                    timer.expire(number);
+                let woken = {
+                    let _expiring = self.expiring.lock();
+                    timer.upgrade().and_then(|timer| timer.expire(number))
+                };
+                if let Some(woken) = woken {
+                    woken.wake();
                 }
             }
         }
