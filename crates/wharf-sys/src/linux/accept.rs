@@ -194,11 +194,11 @@ impl Socket {
         if self.is_closed() {
             return Err(Status::CANCELLED);
         }
-        system::replace_descriptor(&fd, self.fd()).map_err(super::socket::call_status)?;
-        self.watch_again();
+        self.replace_descriptor(&fd)?;
         let _ = state.options.apply_over(&inherited, self.fd(), self.family); // at worst an option is the listener's
         state.phase = Phase::Connected;
         state.bound = true;
+        state.accepted = true;
         state.peer = Some(peer);
         state.connected_since = Some(Instant::now());
         state.context = Context::AcceptPending;

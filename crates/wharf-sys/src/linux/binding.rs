@@ -75,7 +75,16 @@ impl Socket {
     }
 
     /// Binds to a port, and answers with which one.
-    fn bind_port(&self, state: &State, mut address: Address) -> Result<Address, Status> {
+    fn bind_port(&self, state: &State, address: Address) -> Result<Address, Status> {
+        self.bind_port_in(&mut BOUND.lock(), state, address)
+    }
+
+    fn bind_port_in(
+        &self,
+        bound: &mut Bound,
+        state: &State,
+        mut address: Address,
+    ) -> Result<Address, Status> {
         let (stream, fd) = (self.kind() == Kind::Stream, self.fd());
         let claim = Claim::new(
             &address,
@@ -83,7 +92,6 @@ impl Socket {
             state.options.v6_only(),
         );
         let stays_shared = !stream && claim.sharing() == Sharing::Reuse; // with other processes too
-        let mut bound = BOUND.lock();
         if address.port() == 0 {
             system::bind(fd, &address).map_err(|error| match error.raw_os_error() {
                 Some(libc::EADDRINUSE) => Status::NO_BUFFERS, // every port is taken
@@ -123,6 +131,19 @@ impl Socket {
             claim,
         });
         Ok(address)
+    }
+
+    /// Binds a stream's fresh descriptor to where the one before was bound. A port that connect chose may be another
+    /// connection's too; then it is another port.
+    pub fn rebind(&self, state: &mut State, address: Address) {
+        let mut bound = BOUND.lock(); // one step: nobody takes the port meanwhile
+        if let Some(old) = state.bound_to.take() {
+            self.strike(&mut bound, (true, old.port()));
+        }
+        state.bound_to = [address, address.with_port(0)]
+            .into_iter()
+            .find_map(|address| self.bind_port_in(&mut bound, state, address).ok());
+        state.bound = state.bound_to.is_some();
     }
 
     /// A socket that wants its address for itself does not come beside connections of an earlier one that wanted so.
@@ -218,18 +239,22 @@ impl Socket {
             Kind::Datagram => false,
             Kind::Raw(_) => return, // there are no ports
         };
-        let key = (stream, address.port());
         let mut bound = BOUND.lock();
-        if let Some(holders) = bound.get_mut(&key) {
-            holders.retain(|holder| holder.socket != std::ptr::from_ref(self).addr());
-            if holders.is_empty() {
-                bound.remove(&key);
-            }
-        }
+        self.strike(&mut bound, (stream, address.port()));
         if listening {
             system::shutdown(self.fd(), libc::SHUT_RD); // takes no connections any more
         }
         allow_reuse(self.fd(), true);
+    }
+
+    /// Takes it off the table.
+    fn strike(&self, bound: &mut Bound, port: (bool, u16)) {
+        if let Some(holders) = bound.get_mut(&port) {
+            holders.retain(|holder| holder.socket != std::ptr::from_ref(self).addr());
+            if holders.is_empty() {
+                bound.remove(&port);
+            }
+        }
     }
 
     /// Its connection, when it is over, will not keep others from its address.

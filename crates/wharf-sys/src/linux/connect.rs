@@ -170,7 +170,12 @@ impl Socket {
                 Ok(false)
             }
             Err(errno) => {
-                let status = Status::from_connect_errno(errno);
+                let has_port = state.bound_to.is_some_and(|address| address.port() != 0);
+                let status = match errno {
+                    // Its address and the peer's belong to a connection that is not over yet (TIME_WAIT).
+                    libc::EADDRNOTAVAIL if has_port => Status::ADDRESS_ALREADY_EXISTS,
+                    _ => Status::from_connect_errno(errno),
+                };
                 self.connect_failed(state, status);
                 Err(status)
             }

@@ -99,6 +99,12 @@ impl<R: Request, S: Copy> Direction<R, S> {
         self.ended |= ended;
     }
 
+    /// Another stream takes the place of the one that may have ended: what was known of it counts no more.
+    pub fn renew(&mut self) {
+        self.ready = true;
+        self.ended = false;
+    }
+
     /// Makes the caller the owner of the head, if there is one, nobody owns it and an attempt may succeed.
     pub fn claim(&mut self) -> Option<R> {
         if self.owner.is_some() || !(self.ready || self.ended) {

@@ -13,7 +13,7 @@ use super::completion::{finish, finish_cut_short, finish_own};
 use super::direction::Blocked;
 use super::helper;
 use super::network_events::Occasion;
-use super::operation::Attempt;
+use super::operation::{Attempt, Operation};
 use super::parker::{Deadline, Parker};
 use super::port::{Packet, Port};
 use super::reactor::{self, Set};
@@ -108,7 +108,13 @@ fn settle(
         }
         Attempt::MovesTo(acceptor) => {
             request.becomes_receive(socket);
-            move_to(&acceptor, socket, request, sink);
+            socket.note_moved(&acceptor);
+            move_to(&acceptor, (socket, side), request, sink);
+            direction.lock().next(true)
+        }
+        Attempt::MovesToReceive => {
+            request.operation = Operation::Reuse;
+            move_to(socket, (socket, side), request, sink);
             direction.lock().next(true)
         }
     }
@@ -149,38 +155,36 @@ fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut 
     helper::retry(socket);
 }
 
-/// An AcceptEx goes on as a receive of the socket that took the connection.
+/// A request goes on in the receive direction of `to`: an AcceptEx as a receive of the socket that took the connection, a
+/// DisconnectEx as a wait for the peer.
 ///
-/// It is in that socket's queue before it leaves the listener, so that a cancel or close finds it in one of the two;
-/// what was decided at the listener meanwhile is carried over.
+/// It is in that queue before it leaves the one it comes from, so that a cancel or close finds it in one of the two; what
+/// was decided there meanwhile is carried over.
 fn move_to(
-    acceptor: &Arc<Socket>,
-    listener: &Arc<Socket>,
+    to: &Arc<Socket>,
+    (from, side): (&Arc<Socket>, Side),
     request: Box<Request>,
     sink: &mut Sink<'_>,
 ) {
     let id = request.id;
-    listener.note_moved(acceptor);
     let claimed = {
-        let mut direction = acceptor.direction(Side::Receive).lock();
+        let mut direction = to.direction(Side::Receive).lock();
         match direction.push(request) {
             Ok(()) => Ok(direction.claim()),
             Err(refused) => Err(refused),
         }
     };
-    let mark = listener.direction(Side::Receive).lock().finishing();
+    let mark = from.direction(side).lock().finishing();
     match claimed {
         Ok(head) => {
             if mark.is_some() {
-                cancel_side(acceptor, Side::Receive, Status::CANCELLED, |tag| {
-                    tag.id == id
-                });
+                cancel_side(to, Side::Receive, Status::CANCELLED, |tag| tag.id == id);
             }
-            drive(acceptor, Side::Receive, head, None, sink);
+            drive(to, Side::Receive, head, None, sink);
         }
         Err((request, status)) => {
             let status = request.closing_status(status);
-            finish_cut_short(acceptor, request, status, sink);
+            finish_cut_short(to, request, status, sink);
         }
     }
 }

@@ -17,6 +17,7 @@ mod datagram;
 mod deferral;
 mod descriptor;
 mod direction;
+mod disconnect;
 mod dispatch;
 mod doctor;
 mod drive;

@@ -183,6 +183,12 @@ impl Record {
         self.amount = amount;
     }
 
+    /// The socket is a fresh one: what happens to it is told as for the first time; what was recorded stays.
+    pub fn renew(&mut self) {
+        self.due = FD_WRITE | FD_OOB | FD_CLOSE;
+        (self.amount, self.urgent_distance) = (0, 0);
+    }
+
     /// What is recorded.
     pub fn events(&self) -> u32 {
         self.events
@@ -248,6 +254,11 @@ impl Messages {
         } else {
             FD_CONNECT & self.mask
         }
+    }
+
+    /// The socket is a fresh one: everything may be posted.
+    pub fn renew(&mut self) {
+        self.enabled = u32::MAX;
     }
 
     /// What was asked for.

@@ -358,6 +358,19 @@ impl Socket {
             .is_some_and(|observed| observed.lock().mask() != 0)
     }
 
+    /// The socket is a fresh one under the same handle: whoever was told of the last connection is told of the next.
+    pub fn renew_observation(&self) {
+        if let Some(observed) = self.observed.get() {
+            let mut observed = observed.lock();
+            if let Some(record) = &mut observed.record {
+                record.renew();
+            }
+            if let Registration::Window { messages, .. } = &mut observed.registration {
+                messages.renew();
+            }
+        }
+    }
+
     /// The socket is closed: nobody is told anything any more.
     pub fn end_observation(&self) {
         if let Some(observed) = self.observed.get() {

@@ -13,7 +13,7 @@ use io_uring::{opcode, squeue, types};
 use super::accept::AcceptInto;
 use super::address::Address;
 use super::datagram::{Envelope, ReceiveDatagram, SendDatagram};
-use super::socket::Socket;
+use super::socket::{Side, Socket};
 use super::status::Status;
 use super::system;
 
@@ -29,6 +29,8 @@ pub enum Attempt {
     },
     /// It goes on as a receive of this socket (an accept that waits for the first data).
     MovesTo(Arc<Socket>),
+    /// It goes on in the receive direction (a disconnect that waits for the peer's end).
+    MovesToReceive,
     /// It lacks a resource whose return no edge will tell: try again later.
     Starved,
 }
@@ -43,6 +45,7 @@ impl fmt::Debug for Attempt {
                 ..
             } => write!(f, "{status:?} {transferred}"),
             Attempt::MovesTo(socket) => write!(f, "moves to {:p}", Arc::as_ptr(socket)),
+            Attempt::MovesToReceive => write!(f, "moves to the receive direction"),
             Attempt::Starved => write!(f, "starved"),
         }
     }
@@ -82,6 +85,10 @@ pub enum Operation {
     AcceptInto(AcceptInto),
     /// shutdown(SD_SEND): the FIN goes behind the sends before it.
     ShutdownSend,
+    /// DisconnectEx with TF_REUSE_SOCKET: as `ShutdownSend`, then goes on as `Reuse` in the receive direction.
+    Disconnect,
+    /// The socket becomes a fresh one when the peer has ended its side.
+    Reuse,
     /// connect, ConnectEx: connects, then sends.
     Connect(Address, Transfer),
     /// Every receive on a datagram socket.
@@ -317,6 +324,11 @@ impl Operation {
                 system::shutdown(socket.fd(), libc::SHUT_WR);
                 Attempt::done(0, true)
             }
+            Operation::Disconnect => {
+                system::shutdown(socket.fd(), libc::SHUT_WR);
+                Attempt::MovesToReceive
+            }
+            Operation::Reuse => socket.attempt_reuse(),
             Operation::TakeConnection(connection) => take_connection(socket, connection),
             Operation::AcceptInto(accept) => accept.attempt(socket),
             Operation::Connect(address, transfer) => match socket.attempt_connect(address) {
@@ -326,6 +338,16 @@ impl Operation {
             },
             Operation::ReceiveDatagram(receive) => receive.attempt(socket),
             Operation::SendDatagram(send) => send.attempt(socket),
+        }
+    }
+
+    /// The events of poll that may let it go on, for an operation of that side.
+    pub fn events(&self, side: Side) -> i16 {
+        match side {
+            _ if matches!(self, Operation::Reuse) => libc::POLLRDHUP,
+            Side::Urgent => libc::POLLPRI,
+            Side::Receive => libc::POLLIN,
+            Side::Send => libc::POLLOUT,
         }
     }
 

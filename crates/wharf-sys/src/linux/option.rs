@@ -35,7 +35,7 @@ use super::datagram::Wanted;
 use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
-pub use kernel::fresh_socket_defaults;
+pub use kernel::fresh_descriptor;
 use membership::Membership;
 use settings::{SETTINGS, Setting};
 use table::{Row, Rule, What};

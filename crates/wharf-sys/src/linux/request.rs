@@ -133,6 +133,14 @@ impl DoneOut {
         DoneOut { transferred, flags }
     }
 
+    /// Nowhere.
+    pub const fn nowhere() -> DoneOut {
+        DoneOut {
+            transferred: std::ptr::null_mut(),
+            flags: std::ptr::null_mut(),
+        }
+    }
+
     pub fn store(self, transferred: usize) {
         for (out, value) in [(self.transferred, transferred as u32), (self.flags, 0)] {
             if !out.is_null() {

@@ -13,7 +13,6 @@ use std::time::Instant;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::address::{Address, Family};
-use super::datagram;
 use super::direction::Direction;
 use super::drive::{Sink, drive};
 use super::helper;
@@ -38,7 +37,7 @@ pub struct Socket {
     pub handles: AtomicUsize,
     /// Its address family.
     pub family: Family,
-    fd: OwnedFd, // never replaced, though what it refers to may be: see `adopt` in accept.rs
+    fd: OwnedFd, // never replaced, though what it refers to may be: see `replace_descriptor`
     kind: Kind,
     overlapped: bool, // made with WSA_FLAG_OVERLAPPED
     receive: Queue,
@@ -105,6 +104,8 @@ pub struct State {
     pub connected_since: Option<Instant>,
     /// Whether AcceptEx or ConnectEx left it without its full state.
     pub context: Context,
+    /// Its connection was accepted, so it was never bound by itself.
+    pub accepted: bool,
     /// The listener whose pending AcceptEx will use this socket.
     pub accepting_for: Option<Weak<Socket>>,
     /// Whether the last connect failed.
@@ -198,16 +199,7 @@ impl Socket {
     /// # Errors
     /// `TOO_MANY_SOCKETS`, `NO_BUFFERS`; `ACCESS_DENIED` for a raw one without the right to it.
     pub fn new(family: Family, kind: Kind, overlapped: bool) -> Result<Arc<Socket>, Status> {
-        let type_of = match kind {
-            Kind::Stream => libc::SOCK_STREAM,
-            Kind::Datagram => libc::SOCK_DGRAM,
-            Kind::Raw(_) => libc::SOCK_RAW,
-        };
-        let fd = system::socket(family.linux(), type_of, kind.protocol()).map_err(call_status)?;
-        option::fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
-        if kind == Kind::Datagram {
-            datagram::keep_icmp(fd.as_raw_fd(), family);
-        }
+        let fd = option::fresh_descriptor(family, kind)?;
         let state = State {
             phase: Phase::Open,
             bound: false,
@@ -220,6 +212,7 @@ impl Socket {
             connect_outcome: None,
             connected_since: None,
             context: Context::Full,
+            accepted: false,
             accepting_for: None,
             moved: Vec::new(),
         };
@@ -274,6 +267,7 @@ impl Socket {
             connect_outcome: None,
             connected_since: Some(Instant::now()),
             context: Context::Full,
+            accepted: true,
             accepting_for: None,
             moved: Vec::new(),
         };
@@ -418,6 +412,11 @@ impl Socket {
         status
     }
 
+    /// There is no connection any more that could be broken.
+    pub fn forget_failure(&self) {
+        self.broken.store(0, Release);
+    }
+
     /// Whether what looks like the end of the stream to a receive is the end of the connection.
     ///
     /// Linux tells one call of a reset; if that is another thread's send or urgent receive, a receive finds the end of the
@@ -521,12 +520,23 @@ impl Socket {
         }
     }
 
-    /// What its descriptor refers to was replaced: an epoll set that had the old one has the new one.
-    pub fn watch_again(&self) {
-        if let Some(key) = *self.watch.lock() {
+    /// Its descriptor, which keeps its number, names the open file of `fresh` from here on. An epoll set that had the old
+    /// one has the new one.
+    ///
+    /// # Errors
+    /// Of a system without resources: nothing has changed.
+    pub fn replace_descriptor(&self, fresh: &OwnedFd) -> Result<(), Status> {
+        let watch = self.watch.lock();
+        system::replace_descriptor(fresh, self.fd()).map_err(call_status)?;
+        if let Some(key) = *watch {
             let set = self.set();
             let _ = set.map(|set| set.add(self.fd(), key, self.interest())); // without memory: its waits look for themselves
         }
+        drop(watch);
+        for side in self.sides() {
+            self.direction(side).lock().renew();
+        }
+        Ok(())
     }
 
     /// Takes it out of the registry: events that name it find nothing from here on.

@@ -99,11 +99,7 @@ pub fn wait_for(
     operation: Operation,
     deadline: Deadline,
 ) -> Finished {
-    let events = match side {
-        Side::Urgent => libc::POLLPRI,
-        Side::Receive => libc::POLLIN,
-        Side::Send => libc::POLLOUT,
-    };
+    let events = operation.events(side);
     let outcome = Outcome::new();
     let request = Request::new(operation, Delivery::Synchronous(outcome.clone()));
     let id = request.id;

@@ -380,6 +380,14 @@ pub fn local_address(fd: RawFd) -> Option<Address> {
     Address::from_raw(local)
 }
 
+/// Throws away what a stream has received.
+pub fn discard_unread(fd: RawFd) {
+    const SOME: usize = 1 << 20;
+    let flags = libc::MSG_TRUNC | libc::MSG_DONTWAIT; // of a stream: nothing is copied
+    // SAFETY: with MSG_TRUNC no byte is written to the null pointer.
+    while unsafe { libc::recv(fd, std::ptr::null_mut(), SOME, flags) } > 0 {}
+}
+
 /// shutdown(2). It fails only when there is no connection any more to shut down.
 pub fn shutdown(fd: RawFd, how: i32) {
     // SAFETY: no pointers.

@@ -25,6 +25,7 @@ mod datagram_ports;
 mod datagram_readiness;
 mod datagrams;
 mod deferral;
+mod disconnect;
 mod errors_last;
 mod event_select;
 mod events;

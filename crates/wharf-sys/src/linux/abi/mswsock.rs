@@ -1,9 +1,9 @@
-//! mswsock.h: AcceptEx, ConnectEx, and how they and WSARecvMsg are found.
+//! mswsock.h: AcceptEx, ConnectEx, DisconnectEx, and how they and WSARecvMsg are found.
 
 use core::ffi::c_void;
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::FALSE;
+use windows_sys::Win32::Foundation::{FALSE, TRUE};
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
@@ -12,7 +12,7 @@ use super::datagram;
 use crate::platform::accept::Output;
 use crate::platform::address::Address;
 use crate::platform::operation::Buffers;
-use crate::platform::request::{How, Overlapped};
+use crate::platform::request::{How, Overlapped, Started};
 use crate::platform::socket::Socket;
 use crate::platform::status::Status;
 use crate::platform::{completion, handle, last_error, startup};
@@ -173,6 +173,40 @@ unsafe extern "system" fn ConnectEx(
 // The type of the pointer that programs ask for.
 const _: LPFN_CONNECTEX = Some(ConnectEx);
 
+/// Ends a connection, and with TF_REUSE_SOCKET makes its socket fit for AcceptEx (if it was accepted) or ConnectEx (if it
+/// connected; it stays bound). Found by `WSAIoctl` with WSAID_DISCONNECTEX.
+///
+/// With an OVERLAPPED it always answers `FALSE`, with ERROR_IO_PENDING when it was accepted. To be used again the socket
+/// must see the peer's end too; receives that pend then are finished first, further ones are refused.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nc-mswsock-lpfn_disconnectex>
+///
+/// # Safety
+/// `lpoverlapped` is null, or valid until reported.
+unsafe extern "system" fn DisconnectEx(
+    s: SOCKET,
+    lpoverlapped: *mut OVERLAPPED,
+    dwflags: u32,
+    dwreserved: u32,
+) -> BOOL {
+    let disconnect = || {
+        startup::check()?;
+        // SAFETY: the caller's promise.
+        let overlapped = unsafe { begin(lpoverlapped) }.ok();
+        let socket = handle::socket(s)?;
+        if dwreserved != 0 || dwflags & !TF_REUSE_SOCKET != 0 {
+            return Err(Status::INVALID);
+        }
+        match socket.disconnect(dwflags == TF_REUSE_SOCKET, overlapped)? {
+            Started::Done(_) | Started::Cut(_) => Ok(TRUE),
+            Started::Pending => Err(Status::IO_PENDING),
+        }
+    };
+    last_error::winsock_value(disconnect(), FALSE)
+}
+
+const _: LPFN_DISCONNECTEX = Some(DisconnectEx);
+
 // ---- WSAIoctl ----
 
 /// What a control code came to.
@@ -308,9 +342,10 @@ fn extension(
     how: Option<How>,
 ) -> Result<Controlled, Status> {
     let guid = input.first_chunk::<16>().ok_or(Status::FAULT)?;
-    let functions: [(GUID, usize); 5] = [
+    let functions: [(GUID, usize); 6] = [
         (WSAID_ACCEPTEX, AcceptEx as *const () as usize),
         (WSAID_CONNECTEX, ConnectEx as *const () as usize),
+        (WSAID_DISCONNECTEX, DisconnectEx as *const () as usize),
         (
             WSAID_GETACCEPTEXSOCKADDRS,
             GetAcceptExSockaddrs as *const () as usize,

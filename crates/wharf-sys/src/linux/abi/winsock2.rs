@@ -765,10 +765,8 @@ pub unsafe extern "system" fn WSAIoctl(
     let input = unsafe { Input::read(lpvinbuffer.cast(), cbinbuffer) };
     // SAFETY: the caller's promise.
     let overlapped = (!lpoverlapped.is_null()).then(|| unsafe { Overlapped::new(lpoverlapped) });
-    // SAFETY: nulls are allowed.
-    let nowhere = unsafe { DoneOut::new(null_mut(), null_mut()) };
-    let how =
-        overlapped.map(|overlapped| How::Overlapped(overlapped, lpcompletionroutine, nowhere));
+    let how = overlapped
+        .map(|overlapped| How::Overlapped(overlapped, lpcompletionroutine, DoneOut::nowhere()));
     // SAFETY: the caller's promise.
     let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
     let mut control = || {

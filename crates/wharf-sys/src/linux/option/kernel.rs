@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use windows_sys::Win32::Networking::WinSock::{
     IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE, PMTUD_STATE,
@@ -26,8 +26,24 @@ use Family::{V4, V6};
 const KEEP_SECONDS_MAX: u32 = 32767;
 const KEEP_COUNT_MAX: u32 = 127;
 
-/// Makes a descriptor just created behave like Windows' where Linux differs from the start.
+/// A new descriptor that behaves like Windows' where Linux differs from the start.
 ///
+/// # Errors
+/// `TOO_MANY_SOCKETS`, `INSUFFICIENT_RESOURCES`; `ACCESS_DENIED` for a raw one without the right to it.
+pub fn fresh_descriptor(family: Family, kind: Kind) -> Result<OwnedFd, Status> {
+    let type_of = match kind {
+        Kind::Stream => libc::SOCK_STREAM,
+        Kind::Datagram => libc::SOCK_DGRAM,
+        Kind::Raw(_) => libc::SOCK_RAW,
+    };
+    let fd = system::socket(family.linux(), type_of, kind.protocol()).map_err(status_of)?;
+    fresh_socket_defaults(fd.as_raw_fd(), family, kind)?;
+    if kind == Kind::Datagram {
+        datagram::keep_icmp(fd.as_raw_fd(), family);
+    }
+    Ok(fd)
+}
+
 /// IPv6 sockets serve IPv6 only. Datagrams travel as far as Windows', and those for a group come only to sockets
 /// that joined it. (How far the packets of a connection travel no program sees.)
 pub fn fresh_socket_defaults(fd: RawFd, family: Family, kind: Kind) -> Result<(), Status> {
@@ -65,6 +81,13 @@ impl Options {
         settings()
             .filter(|setting| *setting != Setting::V6Only) // settled when it was bound
             .filter(|setting| self.recorded(*setting) != current.recorded(*setting))
+            .try_for_each(|setting| self.carry(setting, fd, family))
+    }
+
+    /// Tells a descriptor just created everything that was ever set.
+    pub fn apply_to_fresh(&self, fd: RawFd, family: Family) -> Result<(), Status> {
+        settings()
+            .filter(|setting| self.recorded(*setting).is_some())
             .try_for_each(|setting| self.carry(setting, fd, family))
     }
 

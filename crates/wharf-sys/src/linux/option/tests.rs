@@ -26,7 +26,7 @@ impl Fixture {
         assert!(fd >= 0, "a socket of {family:?} could not be created");
         // SAFETY: the descriptor was just created and belongs to nobody else.
         let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-        fresh_socket_defaults(fd, family, kind).unwrap();
+        kernel::fresh_socket_defaults(fd, family, kind).unwrap();
         let target = Target {
             fd,
             family,
