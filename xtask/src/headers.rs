@@ -286,7 +286,11 @@ fn socket_constants() -> Vec<Section> {
             SIO_QUERY_TARGET_PNP_HANDLE, SIO_ADDRESS_LIST_SORT, SIO_NSP_NOTIFY_CHANGE, SIO_BASE_HANDLE,
             SIO_BSP_HANDLE, SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_KEEPALIVE_VALS, SIO_RCVALL,
             SIO_LOOPBACK_FAST_PATH, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SIO_TCP_INITIAL_RTO, SIO_TCP_INFO,
-            SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY,
+            SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY, SIO_GET_INTERFACE_LIST,
+            SIO_IDEAL_SEND_BACKLOG_QUERY,
+        }
+        "Interfaces" Hexadecimal {
+            IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTTOPOINT, IFF_MULTICAST,
         }
         "WSAPROTOCOL_INFO" Decimal {
             MAX_PROTOCOL_CHAIN, WSAPROTOCOL_LEN, BASE_PROTOCOL, LAYERED_PROTOCOL, BIGENDIAN, LITTLEENDIAN,
@@ -353,6 +357,13 @@ mod derived {
     pub const PF_UNIX: u16 = AF_UNIX;
     pub const PF_INET: u16 = AF_INET;
     pub const PF_INET6: u16 = AF_INET6;
+
+    /// `_IOR('t', number, u_long)`, which `windows-sys` has not evaluated.
+    const fn read_code(number: u32) -> u32 {
+        IOC_OUT | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
+    }
+    pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
+    pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
 
     pub const FD_QOS: u32 = 1 << FD_QOS_BIT;
     pub const FD_GROUP_QOS: u32 = 1 << FD_GROUP_QOS_BIT;
@@ -457,8 +468,11 @@ fn structures() -> Vec<Structure> {
             sin6_family, sin6_port, sin6_flowinfo, sin6_addr, sin6_scope_id = Anonymous.sin6_scope_id,
         }
         "struct sockaddr_storage" = SOCKADDR_STORAGE { ss_family, __ss_pad1, __ss_align, __ss_pad2 }
+        "sockaddr_gen" = sockaddr_gen { Address, AddressIn, AddressIn6 }
+        "INTERFACE_INFO" = INTERFACE_INFO { iiFlags, iiAddress, iiBroadcastAddress, iiNetmask }
         "SOCKADDR_INET" = SOCKADDR_INET { Ipv4, Ipv6, si_family }
         "SOCKET_ADDRESS" = SOCKET_ADDRESS { lpSockaddr, iSockaddrLength }
+        "SOCKET_ADDRESS_LIST" = SOCKET_ADDRESS_LIST { iAddressCount, Address }
         "CSADDR_INFO" = CSADDR_INFO { LocalAddr, RemoteAddr, iSocketType, iProtocol }
         "struct hostent" = HOSTENT { h_name, h_aliases, h_addrtype, h_length, h_addr_list }
         "struct servent" = SERVENT { s_name, s_aliases, s_proto, s_port }
@@ -572,6 +586,7 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "AI_DNS_ONLY",
     "AI_FORCE_CLEAR_TEXT",
     "AI_BYPASS_DNS_CACHE",
+    "SIO_IDEAL_SEND_BACKLOG_QUERY",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {

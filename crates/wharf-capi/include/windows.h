@@ -247,6 +247,7 @@ BOOL GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode);
 DWORD ResumeThread(HANDLE hThread);
 DWORD QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData);
 HANDLE GetCurrentProcess(void);
+DWORD GetCurrentProcessId(void);
 HANDLE GetCurrentThread(void);
 DWORD GetCurrentThreadId(void);
 DWORD GetThreadId(HANDLE Thread);

@@ -117,6 +117,11 @@ typedef struct _SOCKET_ADDRESS {
     INT iSockaddrLength;
 } SOCKET_ADDRESS, *PSOCKET_ADDRESS, *LPSOCKET_ADDRESS;
 
+typedef struct _SOCKET_ADDRESS_LIST {
+    INT iAddressCount;
+    SOCKET_ADDRESS Address[1];
+} SOCKET_ADDRESS_LIST, *PSOCKET_ADDRESS_LIST, *LPSOCKET_ADDRESS_LIST;
+
 typedef struct _CSADDR_INFO {
     SOCKET_ADDRESS LocalAddr;
     SOCKET_ADDRESS RemoteAddr;
@@ -255,6 +260,9 @@ typedef LPWSAPROTOCOL_INFOW LPWSAPROTOCOL_INFO;
 #define WSASocket WSASocketW
 #define WSAAddressToString WSAAddressToStringW
 #define WSAStringToAddress WSAStringToAddressW
+#define WSADuplicateSocket WSADuplicateSocketW
+#define WSAEnumProtocols WSAEnumProtocolsW
+#define WSAConnectByName WSAConnectByNameW
 #else
 typedef WSAPROTOCOL_INFOA WSAPROTOCOL_INFO;
 typedef LPWSAPROTOCOL_INFOA LPWSAPROTOCOL_INFO;
@@ -262,6 +270,9 @@ typedef LPWSAPROTOCOL_INFOA LPWSAPROTOCOL_INFO;
 #define WSASocket WSASocketA
 #define WSAAddressToString WSAAddressToStringA
 #define WSAStringToAddress WSAStringToAddressA
+#define WSADuplicateSocket WSADuplicateSocketA
+#define WSAEnumProtocols WSAEnumProtocolsA
+#define WSAConnectByName WSAConnectByNameA
 #endif
 
 typedef struct linger {
@@ -294,6 +305,9 @@ INT WSAStringToAddressA(LPSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_IN
                         LPSOCKADDR lpAddress, LPINT lpAddressLength);
 INT WSAStringToAddressW(LPWSTR AddressString, INT AddressFamily, LPWSAPROTOCOL_INFOW lpProtocolInfo,
                         LPSOCKADDR lpAddress, LPINT lpAddressLength) WHARF_WIDE_SYMBOL(WSAStringToAddressW);
+int WSAEnumProtocolsA(LPINT lpiProtocols, LPWSAPROTOCOL_INFOA lpProtocolBuffer, LPDWORD lpdwBufferLength);
+int WSAEnumProtocolsW(LPINT lpiProtocols, LPWSAPROTOCOL_INFOW lpProtocolBuffer, LPDWORD lpdwBufferLength)
+    WHARF_WIDE_SYMBOL(WSAEnumProtocolsW);
 WHARF_END_DECLARATIONS
 
 /* Data */
@@ -359,6 +373,31 @@ typedef struct _QualityOfService {
     FLOWSPEC ReceivingFlowspec;
     WSABUF ProviderSpecific;
 } QOS, *LPQOS;
+
+/* Connections: made with a list, by name, taken under a condition, shared */
+
+typedef int(CALLBACK *LPCONDITIONPROC)(LPWSABUF lpCallerId, LPWSABUF lpCallerData, LPQOS lpSQOS, LPQOS lpGQOS,
+                                       LPWSABUF lpCalleeId, LPWSABUF lpCalleeData, GROUP *g, DWORD_PTR dwCallbackData);
+
+WHARF_BEGIN_DECLARATIONS
+SOCKET WSAAccept(SOCKET s, struct sockaddr *addr, LPINT addrlen, LPCONDITIONPROC lpfnCondition, DWORD_PTR dwCallbackData);
+int WSAConnect(SOCKET s, const struct sockaddr *name, int namelen, LPWSABUF lpCallerData, LPWSABUF lpCalleeData,
+               LPQOS lpSQOS, LPQOS lpGQOS);
+BOOL WSAConnectByList(SOCKET s, PSOCKET_ADDRESS_LIST SocketAddress, LPDWORD LocalAddressLength, LPSOCKADDR LocalAddress,
+                      LPDWORD RemoteAddressLength, LPSOCKADDR RemoteAddress, const struct timeval *timeout,
+                      LPWSAOVERLAPPED Reserved);
+BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD LocalAddressLength,
+                       LPSOCKADDR LocalAddress, LPDWORD RemoteAddressLength, LPSOCKADDR RemoteAddress,
+                       const struct timeval *timeout, LPWSAOVERLAPPED Reserved);
+BOOL WSAConnectByNameW(SOCKET s, LPWSTR nodename, LPWSTR servicename, LPDWORD LocalAddressLength,
+                       LPSOCKADDR LocalAddress, LPDWORD RemoteAddressLength, LPSOCKADDR RemoteAddress,
+                       const struct timeval *timeout, LPWSAOVERLAPPED Reserved) WHARF_WIDE_SYMBOL(WSAConnectByNameW);
+int WSADuplicateSocketA(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOA lpProtocolInfo);
+int WSADuplicateSocketW(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOW lpProtocolInfo)
+    WHARF_WIDE_SYMBOL(WSADuplicateSocketW);
+int WSASendDisconnect(SOCKET s, LPWSABUF lpOutboundDisconnectData);
+int WSARecvDisconnect(SOCKET s, LPWSABUF lpInboundDisconnectData);
+WHARF_END_DECLARATIONS
 
 WHARF_BEGIN_DECLARATIONS
 int send(SOCKET s, const char *buf, int len, int flags) WHARF_SYMBOL(send);

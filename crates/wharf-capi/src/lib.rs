@@ -37,7 +37,10 @@ macro_rules! export {
 
 /// Exports one function under the symbol that is due to it. The names written out are those that libc has too.
 macro_rules! export_one {
-    (select) => {}; // see `time`
+    (select) => {}; // see `time`, as for the next three
+    (WSAConnectByList) => {};
+    (WSAConnectByNameA) => {};
+    (WSAConnectByNameW) => {};
     (accept) => { export_one!(@prefixed accept); };
     (bind) => { export_one!(@prefixed bind); };
     (connect) => { export_one!(@prefixed connect); };
@@ -88,4 +91,8 @@ mod exports {
     // The C run-time's thread functions are not in Microsoft's metadata, and so not in the list.
     export_one!(_beginthreadex);
     export_one!(_endthreadex);
+
+    // Windows has nothing like these two.
+    export_one!(wharf_fd_to_socket);
+    export_one!(wharf_handle_to_fd);
 }

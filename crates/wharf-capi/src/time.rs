@@ -1,11 +1,13 @@
-//! `select` with libc's `struct timeval`.
+//! `select` and connecting by list or name, with libc's `struct timeval`.
 //!
 //! Windows' `timeval` is two 32-bit numbers. A program on Linux takes the type from `<sys/time.h>` as well, where it
 //! is two 64-bit numbers, so that is what the headers offer and what is converted here.
 
 use core::ffi::c_long;
 
-use wharf_sys::{FD_SET, TIMEVAL};
+use wharf_sys::{BOOL, FD_SET, OVERLAPPED, SOCKADDR, SOCKET, SOCKET_ADDRESS_LIST, TIMEVAL};
+
+use crate::wide::with_narrow;
 
 /// libc's `struct timeval` on 64-bit Linux.
 #[repr(C)]
@@ -35,6 +37,101 @@ unsafe extern "C" fn wharf_select(
         .map_or(core::ptr::null(), core::ptr::from_ref);
     // SAFETY: the sets are the caller's; `timeout` points to a local that outlives the call.
     unsafe { wharf_sys::select(ignored, read, write, except, timeout) }
+}
+
+/// Connects to one of several addresses.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaconnectbylist>
+///
+/// # Safety
+/// As for `WSAConnectByList`; `timeout` is null or valid for reads.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAConnectByList(
+    socket: SOCKET,
+    list: *const SOCKET_ADDRESS_LIST,
+    local_length: *mut u32,
+    local: *mut SOCKADDR,
+    remote_length: *mut u32,
+    remote: *mut SOCKADDR,
+    timeout: *const LibcTimeval,
+    reserved: *const OVERLAPPED,
+) -> BOOL {
+    // SAFETY: the caller passes null or a timeval of libc.
+    let timeout = unsafe { timeout.as_ref() }.map(narrow);
+    let timeout = timeout
+        .as_ref()
+        .map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: the caller's promise; `timeout` points to a local that outlives the call.
+    unsafe {
+        wharf_sys::WSAConnectByList(
+            socket,
+            list,
+            local_length,
+            local,
+            remote_length,
+            remote,
+            timeout,
+            reserved,
+        )
+    }
+}
+
+/// Connects to a service on a host; one form for each width of text.
+macro_rules! connect_by_name {
+    ($symbol:ident, $unit:ty, $with:ident, $function:ident) => {
+        /// Connects to a service on a host.
+        ///
+        /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaconnectbynamew>
+        ///
+        /// # Safety
+        /// As for `WSAConnectByNameW`; `timeout` is null or valid for reads.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $symbol(
+            socket: SOCKET,
+            node: *const $unit,
+            service: *const $unit,
+            local_length: *mut u32,
+            local: *mut SOCKADDR,
+            remote_length: *mut u32,
+            remote: *mut SOCKADDR,
+            timeout: *const LibcTimeval,
+            reserved: *const OVERLAPPED,
+        ) -> BOOL {
+            // SAFETY: the caller passes null or a timeval of libc.
+            let timeout = unsafe { timeout.as_ref() }.map(narrow);
+            let timeout = timeout
+                .as_ref()
+                .map_or(core::ptr::null(), core::ptr::from_ref);
+            // SAFETY: the caller's promise; what is converted outlives the call.
+            let connect = |node, service| unsafe {
+                wharf_sys::$function(
+                    socket,
+                    node,
+                    service,
+                    local_length,
+                    local,
+                    remote_length,
+                    remote,
+                    timeout,
+                    reserved,
+                )
+            };
+            // SAFETY: names are null or end with a zero by the caller's promise.
+            unsafe {
+                $with(node, |node| {
+                    $with(service, |service| connect(node, service))
+                })
+            }
+        }
+    };
+}
+connect_by_name!(WSAConnectByNameA, u8, as_it_is, WSAConnectByNameA);
+connect_by_name!(WSAConnectByNameW, u16, as_it_is, WSAConnectByNameW);
+connect_by_name!(WSAConnectByNameW32, u32, with_narrow, WSAConnectByNameW);
+
+/// Text that needs no conversion; the counterpart of [`with_narrow`], and unsafe like it.
+unsafe fn as_it_is<T, R>(text: *const T, call: impl FnOnce(*const T) -> R) -> R {
+    call(text)
 }
 
 /// The same time as Windows writes it; a number that does not fit becomes the nearest one that does.

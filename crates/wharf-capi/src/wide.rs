@@ -52,6 +52,75 @@ unsafe extern "C" fn WSASocketW32(
     unsafe { wharf_sys::WSASocketW(family, kind, protocol, info, group, flags) }
 }
 
+/// Describes a socket so that `WSASocketW32` makes another handle of it.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaduplicatesocketw>
+///
+/// # Safety
+/// As for `WSADuplicateSocketW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSADuplicateSocketW32(
+    socket: SOCKET,
+    process_id: u32,
+    info: *mut ProtocolInfo,
+) -> i32 {
+    let mut narrow = WSAPROTOCOL_INFOW::default();
+    let out = match info.is_null() {
+        true => core::ptr::null_mut(),
+        false => &raw mut narrow,
+    };
+    // SAFETY: `out` is null or points to a local that outlives the call.
+    let result = unsafe { wharf_sys::WSADuplicateSocketW(socket, process_id, out) };
+    if result == 0 {
+        // SAFETY: it is not null, or the call would have failed; so valid by the caller's promise.
+        unsafe { info.write_unaligned(ProtocolInfo::widen(&narrow)) };
+    }
+    result
+}
+
+/// Describes the protocols of a list, or all; returns how many.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaenumprotocolsw>
+///
+/// # Safety
+/// As for `WSAEnumProtocolsW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAEnumProtocolsW32(
+    protocols: *const i32,
+    buffer: *mut ProtocolInfo,
+    length: *mut u32,
+) -> i32 {
+    const WIDER: usize = size_of::<ProtocolInfo>();
+    const NARROWER: usize = size_of::<WSAPROTOCOL_INFOW>();
+    if length.is_null() {
+        // SAFETY: nulls are allowed.
+        return unsafe {
+            wharf_sys::WSAEnumProtocolsW(protocols, core::ptr::null_mut(), core::ptr::null_mut())
+        };
+    }
+    // SAFETY: not null, so valid by the caller's promise.
+    let given = unsafe { length.read_unaligned() } as usize;
+    let room = if buffer.is_null() { 0 } else { given / WIDER };
+    let mut narrow = vec![WSAPROTOCOL_INFOW::default(); room.min(64)]; // more than there are
+    let mut bytes = (narrow.len() * NARROWER) as u32;
+    // SAFETY: the buffer has that many bytes; the list is the caller's promise.
+    let found = unsafe { wharf_sys::WSAEnumProtocolsW(protocols, narrow.as_mut_ptr(), &mut bytes) };
+    match usize::try_from(found) {
+        Ok(found) => {
+            for (index, info) in narrow[..found].iter().enumerate() {
+                // SAFETY: within the caller's buffer, which has room for `room`.
+                unsafe { buffer.add(index).write_unaligned(ProtocolInfo::widen(info)) };
+            }
+        }
+        Err(_) => {
+            let needed = bytes as usize / NARROWER * WIDER;
+            // SAFETY: not null, so valid by the caller's promise.
+            unsafe { length.write_unaligned(needed as u32) };
+        }
+    }
+    found
+}
+
 /// Calls a function with the string in 16-bit units.
 ///
 /// # Safety
@@ -113,6 +182,37 @@ struct ProtocolInfo {
 }
 
 impl ProtocolInfo {
+    fn widen(info: &WSAPROTOCOL_INFOW) -> ProtocolInfo {
+        let mut name = [0; 256];
+        for (to, from) in name.iter_mut().zip(char::decode_utf16(info.szProtocol)) {
+            *to = from.unwrap_or(char::REPLACEMENT_CHARACTER).into();
+        }
+        ProtocolInfo {
+            service_flags: [
+                info.dwServiceFlags1,
+                info.dwServiceFlags2,
+                info.dwServiceFlags3,
+                info.dwServiceFlags4,
+            ],
+            provider_flags: info.dwProviderFlags,
+            provider_id: info.ProviderId,
+            catalog_entry_id: info.dwCatalogEntryId,
+            protocol_chain: info.ProtocolChain,
+            version: info.iVersion,
+            address_family: info.iAddressFamily,
+            sockaddr_max: info.iMaxSockAddr,
+            sockaddr_min: info.iMinSockAddr,
+            socket_type: info.iSocketType,
+            protocol: info.iProtocol,
+            protocol_max_offset: info.iProtocolMaxOffset,
+            network_byte_order: info.iNetworkByteOrder,
+            security_scheme: info.iSecurityScheme,
+            message_size: info.dwMessageSize,
+            provider_reserved: info.dwProviderReserved,
+            protocol_name: name,
+        }
+    }
+
     fn narrow(&self) -> WSAPROTOCOL_INFOW {
         let [flags1, flags2, flags3, flags4] = self.service_flags;
         let mut name = [0; 256];

@@ -138,6 +138,25 @@ fn datagrams_work() {
     }
 }
 
+/// Connections by list and condition, second handles, DisconnectEx; and descriptors, which are Linux' alone.
+#[test]
+fn connections_work() {
+    let variants: [&[&str]; 3] = [
+        &[],
+        &["-DUNICODE", "-D_UNICODE"],
+        &["-DUNICODE", "-D_UNICODE", "-fshort-wchar"],
+    ];
+    if let Some(gcc) = Compiler::native("gcc") {
+        for variant in variants {
+            gcc.build("connections.c", variant).run();
+        }
+        gcc.build("descriptors.c", &[]).run();
+    }
+    if let Some(gcc) = Compiler::mingw("x86_64-w64-mingw32-gcc") {
+        gcc.build("connections.c", &[]);
+    }
+}
+
 /// Values, sizes and offsets, and the types of functions, in both sets of headers.
 #[test]
 fn the_contract_holds_in_both_sets_of_headers() {
@@ -232,6 +251,11 @@ fn exports_are_the_list_and_nothing_of_libcs() {
         "SetWindowLongPtrW32",
         "UnregisterClassW32",
         "WSAAddressToStringW32",
+        "WSAConnectByNameW32",
+        "WSADuplicateSocketW32",
+        "WSAEnumProtocolsW32",
+        "wharf_fd_to_socket",
+        "wharf_handle_to_fd",
         "WSASocketW32",
         "WSAStringToAddressW32",
     ];

@@ -142,6 +142,18 @@ pub use windows_sys::Win32::Networking::WinSock::{
     NI_NAMEREQD, NI_NOFQDN, NI_NUMERICHOST, NI_NUMERICSERV, PROTOENT, SERVENT, WSATYPE_NOT_FOUND,
     socklen_t,
 };
+use windows_sys::Win32::Networking::WinSock::{IOC_OUT, IOCPARM_MASK};
+
+/// The code that `_IOR('t', number, u_long)` stands for in Microsoft's headers, which `windows-sys` has not evaluated.
+const fn read_code(number: u32) -> u32 {
+    IOC_OUT | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
+}
+
+/// `_IOR('t', 127, u_long)`.
+pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
+/// `_IOR('t', 123, u_long)`.
+pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
+
 // Connections by condition and by name, disconnecting, control codes, providers and name spaces.
 pub use windows_sys::Win32::Networking::WinSock::{
     AFPROTOCOLS, CF_ACCEPT, CF_DEFER, CF_REJECT, FD_ADDRESS_LIST_CHANGE_BIT,

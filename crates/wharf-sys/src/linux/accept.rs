@@ -1,10 +1,11 @@
-//! accept, and AcceptEx: a connection goes into a socket that exists already.
+//! accept, WSAAccept, and AcceptEx: a connection goes into a socket that exists already.
 //!
 //! An AcceptEx waits in the listener's receive direction for a connection. The connection's descriptor takes the place
 //! of the accept socket's (same number, so nobody who looks at the socket meanwhile meets a stranger). If it
 //! asked for data the request goes on as a receive of the accept socket, and still reports to the listener.
 
-use std::os::fd::OwnedFd;
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,15 +15,34 @@ use super::network_events::Occasion;
 use super::operation::{self, Attempt, Buffers, Operation, Refused, Transfer, TransferFlags};
 use super::option::Options;
 use super::request::Overlapped;
-use super::socket::{Context, Phase, Side, Socket};
+use super::socket::{Context, FLAG_HOLDS, Phase, Side, Socket};
 use super::status::Status;
-use super::synchronous;
-use super::system;
+use super::{readiness, synchronous, system};
 
 /// What an address area needs beyond the address itself.
 const AREA_EXTRA: usize = 16;
 /// In an area, the address follows its length.
 const AREA_HEADER: usize = size_of::<u32>() * 2;
+
+/// What a program decides about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is accepted.
+    Accept,
+    /// It is reset.
+    Reject,
+    /// It is offered again next time, whoever asks.
+    Defer,
+    /// No answer.
+    Unknown,
+}
+
+/// Connections that are not in the backlog any more, and not accepted yet.
+#[derive(Default)]
+pub struct Held {
+    connections: VecDeque<(OwnedFd, Address)>, // deferred, those to be offered first in front
+    undecided: u32,                            // somebody is being asked about
+}
 
 /// The first half of an AcceptEx.
 pub struct AcceptInto {
@@ -51,9 +71,11 @@ impl AcceptInto {
     /// One attempt to take a connection.
     pub fn attempt(&mut self, listener: &Arc<Socket>) -> Attempt {
         if !self.output.fits(listener) {
-            return match system::poll_now(listener.fd(), libc::POLLIN) {
-                0 => Attempt::Blocked,
-                _ => Attempt::failed(Status::BUFFER_TOO_SMALL), // the connection stays in the backlog
+            let waits =
+                listener.has(FLAG_HOLDS) || system::poll_now(listener.fd(), libc::POLLIN) != 0;
+            return match waits {
+                false => Attempt::Blocked,
+                true => Attempt::failed(Status::BUFFER_TOO_SMALL), // the connection stays in the backlog
             };
         }
         let (fd, peer) = match operation::accept(listener) {
@@ -62,7 +84,7 @@ impl AcceptInto {
             Err(Refused::Starved(_)) => return Attempt::Starved,
             Err(Refused::Failed(errno)) => return Attempt::failed(Status::from_errno(errno)),
         };
-        let local = system::local_address(std::os::fd::AsRawFd::as_raw_fd(&fd));
+        let local = system::local_address(fd.as_raw_fd());
         if let Err(status) = self.acceptor.adopt(fd, peer, listener) {
             return Attempt::failed(status);
         }
@@ -128,6 +150,13 @@ impl Socket {
     /// # Errors
     /// Those of accept.
     pub fn accept(self: &Arc<Self>) -> Result<(Arc<Socket>, Address), Status> {
+        let taken = self.take_connection();
+        self.observe(Occasion::Accept);
+        let (fd, peer) = taken?;
+        Ok((self.accepted(fd, peer), peer))
+    }
+
+    fn take_connection(self: &Arc<Self>) -> Result<(OwnedFd, Address), Status> {
         if self.is_datagram() {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
@@ -139,12 +168,84 @@ impl Socket {
             true => synchronous::attempt_once(self, Side::Receive, operation),
             false => synchronous::wait_for(self, Side::Receive, operation, None),
         };
-        self.observe(Occasion::Accept);
         if finished.status.is_failure() {
             return Err(finished.status);
         }
-        let (fd, peer) = finished.connection.ok_or(Status::INVALID)?;
-        Ok((self.accepted(fd, peer), peer))
+        finished.connection.ok_or(Status::INVALID)
+    }
+
+    /// WSAAccept: takes a connection, and lets `judge` decide what becomes of it. `judge` is told the addresses of the peer
+    /// and of this end.
+    ///
+    /// # Errors
+    /// Those of accept; `CONNECTION_REFUSED` if it was rejected, `TRY_AGAIN` if it was deferred, `INVALID` for what is no
+    /// verdict. In the last two cases it waits for the next call.
+    pub fn accept_if(
+        self: &Arc<Self>,
+        judge: impl FnOnce(Address, Address) -> Verdict,
+    ) -> Result<(Arc<Socket>, Address), Status> {
+        let taken = self.take_connection();
+        let (fd, peer) = taken.inspect_err(|_| self.observe(Occasion::Accept))?;
+        self.with_held(|held| held.undecided += 1); // for all others it still waits
+        let local = system::local_address(fd.as_raw_fd());
+        let verdict = judge(peer, local.unwrap_or(Address::unspecified(self.family)));
+        let refusal = match verdict {
+            Verdict::Accept | Verdict::Reject => {
+                self.with_held(|held| held.undecided -= 1);
+                self.observe(Occasion::Accept);
+                if verdict == Verdict::Accept {
+                    return Ok((self.accepted(fd, peer), peer));
+                }
+                system::set_abortive(fd.as_raw_fd());
+                return Err(Status::CONNECTION_REFUSED);
+            }
+            Verdict::Defer => Status::TRY_AGAIN,
+            Verdict::Unknown => Status::INVALID,
+        };
+        self.with_held(|held| {
+            held.undecided -= 1;
+            held.connections.push_front((fd, peer));
+        });
+        if self.is_closed() {
+            self.reset_held();
+        }
+        self.retry_side(Side::Receive); // somebody may wait for it by now
+        readiness::wake_watchers();
+        self.observe(Occasion::Change);
+        Err(refusal)
+    }
+
+    /// Changes what a listener holds, and the flag that tells whether that is anything.
+    fn with_held<R>(&self, change: impl FnOnce(&mut Held) -> R) -> R {
+        let mut held = self.held_connections().lock();
+        let result = change(&mut held);
+        let any = held.undecided > 0 || !held.connections.is_empty();
+        self.set_flag(FLAG_HOLDS, any);
+        result
+    }
+
+    /// A connection that was deferred, the oldest first.
+    pub fn take_held(&self) -> Option<(OwnedFd, Address)> {
+        if !self.has(FLAG_HOLDS) {
+            return None;
+        }
+        self.with_held(|held| held.connections.pop_front())
+    }
+
+    /// How many connections wait besides those in the backlog.
+    pub fn held(&self) -> u32 {
+        if !self.has(FLAG_HOLDS) {
+            return 0;
+        }
+        let held = self.held_connections().lock();
+        held.connections.len() as u32 + held.undecided
+    }
+
+    /// The listener is closed: what it holds is reset, as what is in the backlog.
+    pub fn reset_held(&self) {
+        while let Some((fd, _)) = self.take_held() {
+            system::set_abortive(fd.as_raw_fd());
+        }
     }
 
     /// AcceptEx.

@@ -25,7 +25,7 @@ use super::handle;
 use super::lock::Lock;
 use super::network_events::Occasion;
 use super::option::Kind;
-use super::socket::{FLAG_BOUND, Phase, Socket, State, call_status};
+use super::socket::{FLAG_BOUND, FLAG_SHARED, Phase, Socket, State, call_status};
 use super::status::Status;
 use super::{readiness, system};
 
@@ -124,13 +124,25 @@ impl Socket {
             }
             .map_err(bind_status)?;
         }
-        let holders = bound.entry((stream, address.port())).or_default();
-        holders.push(Holder {
+        self.enter(bound, (stream, address.port()), claim);
+        Ok(address)
+    }
+
+    /// Enters a socket that was made of a descriptor bound by others.
+    pub fn note_bound(&self, address: &Address) {
+        let state = self.state();
+        let sharing = state.options.sharing(self.kind());
+        let claim = Claim::new(address, sharing, state.options.v6_only());
+        let port = (self.kind() == Kind::Stream, address.port());
+        self.enter(&mut BOUND.lock(), port, claim);
+    }
+
+    fn enter(&self, bound: &mut Bound, port: (bool, u16), claim: Claim) {
+        bound.entry(port).or_default().push(Holder {
             socket: std::ptr::from_ref(self).addr(),
-            fd,
+            fd: self.fd(),
             claim,
         });
-        Ok(address)
     }
 
     /// Binds a stream's fresh descriptor to where the one before was bound. A port that connect chose may be another
@@ -241,7 +253,7 @@ impl Socket {
         };
         let mut bound = BOUND.lock();
         self.strike(&mut bound, (stream, address.port()));
-        if listening {
+        if listening && !self.has(FLAG_SHARED) {
             system::shutdown(self.fd(), libc::SHUT_RD); // takes no connections any more
         }
         allow_reuse(self.fd(), true);

@@ -3,6 +3,7 @@
 //! A request that waits is taken out of its queue and finished; one under attempt is marked, and its owner finishes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering::SeqCst, fence};
 
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
@@ -98,8 +99,10 @@ pub fn thread_exits(issuer: u64) {
 pub fn close(socket: &Arc<Socket>, status: Status) {
     let close_side = |side: Side| socket.direction(side).lock().close(status);
     // All of them, made or not: a receive of urgent data that comes now must find its side closed.
-    let sides = [Side::Receive, Side::Send, Side::Urgent];
-    let ended: Vec<_> = sides.into_iter().flat_map(close_side).collect();
+    let sides = [Side::Receive, Side::Send, Side::Urgent].into_iter();
+    fence(SeqCst); // pairs with `await_change`, which looks for the close after it has made its side
+    let sides = sides.chain(socket.change_sides());
+    let ended: Vec<_> = sides.flat_map(close_side).collect();
     for request in ended {
         let status = request.closing_status(status);
         finish_cut_short(socket, request, status, &mut Sink::new());

@@ -9,8 +9,8 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::completion;
 use super::operation::Operation;
 use super::socket::{
-    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, Phase,
-    Side, Socket,
+    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT,
+    FLAG_SHARED, Phase, Side, Socket,
 };
 use super::status::Status;
 use super::{cancel, readiness, system, wait};
@@ -78,6 +78,7 @@ impl Socket {
                 state.phase == Phase::Listening,
             )
         };
+        self.reset_held();
         readiness::wake_watchers();
         if let Some(listener) = accepting_for.as_ref().and_then(Weak::upgrade) {
             cancel::cancel_accept(&listener, Arc::as_ptr(self));
@@ -97,8 +98,9 @@ impl Socket {
             return;
         }
         match linger {
-            None => self.finish_early(),
             Some(time) if time.is_zero() => system::set_abortive(self.fd()),
+            _ if self.has(FLAG_SHARED) => {} // the connection ends with its last descriptor
+            None => self.finish_early(),
             Some(_) if self.is_non_blocking() || self.has(FLAG_NO_LINGER) => self.finish_early(),
             Some(time) => self.linger(Instant::now() + time),
         }

@@ -75,18 +75,55 @@ pub fn start_pending(
 ///
 /// # Errors
 /// Why it is refused: nothing will be reported.
-pub fn report(socket: &Arc<Socket>, how: How, status: Status) -> Result<(), Status> {
+pub fn report(
+    socket: &Arc<Socket>,
+    how: How,
+    status: Status,
+    transferred: usize,
+) -> Result<(), Status> {
+    let skip_packet = !status.is_failure() && socket.skips_packet_on_success();
+    report_decided(socket, how, status, transferred, skip_packet)
+}
+
+/// As [`report`], of something that answers as if it were decided later.
+///
+/// # Errors
+/// Why it is refused: nothing will be reported.
+pub fn report_later(
+    socket: &Arc<Socket>,
+    how: Option<How>,
+    status: Status,
+    transferred: usize,
+) -> Result<(), Status> {
+    how.map_or(Ok(()), |how| {
+        report_decided(socket, how, status, transferred, false)
+    })
+}
+
+fn report_decided(
+    socket: &Arc<Socket>,
+    how: How,
+    status: Status,
+    transferred: usize,
+    skip_packet: bool,
+) -> Result<(), Status> {
     let How::Overlapped(overlapped, routine, _) = how else {
         return Ok(());
     };
     if !socket.is_overlapped() {
         let event = overlapped.event()?;
-        finish_blocking(overlapped, event, Status::SUCCESS, 0);
+        finish_blocking(overlapped, event, status, transferred);
         return Ok(());
     }
     let request = overlapped_request(socket, Operation::None, overlapped, routine)?;
-    let skip_packet = !status.is_failure() && socket.skips_packet_on_success();
-    announce(socket, request, status, 0, skip_packet, &mut Sink::new());
+    announce(
+        socket,
+        request,
+        status,
+        transferred,
+        skip_packet,
+        &mut Sink::new(),
+    );
     Ok(())
 }
 

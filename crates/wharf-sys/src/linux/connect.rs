@@ -117,7 +117,11 @@ impl Socket {
         started.map(drop)
     }
 
-    fn begin_connect(
+    /// The state of a socket that tries to connect.
+    ///
+    /// # Errors
+    /// `ADDRESS_NOT_AVAILABLE` for what is no address of a peer.
+    pub fn begin_connect(
         &self,
         state: &mut State,
         address: Address,

@@ -1,37 +1,300 @@
-//! Descriptors: on Linux a socket is a file.
+//! Sockets and descriptors of Linux: out of a socket, and into one.
 //!
-//! Windows has no function for this, since there the handle is the only name of a socket.
+//! A descriptor that goes out is a duplicate: it shares the connection, its position in the stream, and O_NONBLOCK, which
+//! must stay set. One that comes in is asked what it is and in which state, and from then on belongs to the library.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
 
-use windows_sys::Win32::Networking::WinSock::SOCKET;
+use super::address::{Address, Family};
+use super::option::{Kind, Options};
+use super::socket::{
+    FLAG_BOUND, FLAG_CONNECTED, FLAG_NON_BLOCKING, FLAG_SHARED, Phase, Socket, State, call_status,
+};
+use super::status::Status;
+use super::{datagram, system};
 
-use super::handle;
+impl Socket {
+    /// A duplicate of its descriptor.
+    ///
+    /// # Errors
+    /// `TOO_MANY_SOCKETS`.
+    pub fn duplicate_descriptor(&self) -> Result<OwnedFd, Status> {
+        self.set_flag(FLAG_SHARED, true);
+        system::duplicate(self.fd()).map_err(call_status)
+    }
 
-/// The descriptor behind a socket's handle. It never blocks, whatever FIONBIO says.
-///
-/// # Panics
-/// If the handle is not that of an open socket.
-///
-/// # Safety
-/// The handle stays open for `'a`.
-pub unsafe fn borrow_descriptor<'a>(socket: SOCKET) -> BorrowedFd<'a> {
-    let socket = handle::socket(socket).expect("the socket is open, by the caller's promise");
-    // SAFETY: the descriptor is open, under the same number, as long as the handle is.
-    unsafe { BorrowedFd::borrow_raw(socket.fd()) }
+    /// A socket around that descriptor, overlapped, in the blocking mode that the descriptor had.
+    ///
+    /// # Errors
+    /// The descriptor comes back with `NOT_SOCKET`, `ADDRESS_FAMILY_UNSUPPORTED`, `PROTOCOL_UNSUPPORTED`, or `INVALID` if a
+    /// connect is under way on it.
+    pub fn from_descriptor(fd: OwnedFd) -> Result<Arc<Socket>, (Status, OwnedFd)> {
+        let (family, kind, flags, state) = match look_at(&fd) {
+            Ok(found) => found,
+            Err(status) => return Err((status, fd)),
+        };
+        let bound_to = state.bound_to;
+        let socket = Socket::with_state(fd, family, kind, true, flags, state);
+        if let Some(address) = bound_to {
+            socket.note_bound(&address);
+        }
+        Ok(socket)
+    }
 }
 
-/// Implements `AsFd` for a type that owns a socket and has `fn as_raw(&self) -> SOCKET`. On Windows it is `AsSocket`.
-#[macro_export]
-macro_rules! implement_as_descriptor {
-    ($type:ty) => {
-        /// What is read from it or written to it directly goes past the operations that are under way. It never
-        /// blocks. A copy of it keeps the connection when the socket is dropped.
-        impl std::os::fd::AsFd for $type {
-            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-                // SAFETY: the handle is open as long as its owner lives.
-                unsafe { $crate::borrow_descriptor(self.as_raw()) }
-            }
-        }
+/// What it is, and in which state.
+fn look_at(fd: &OwnedFd) -> Result<(Family, Kind, u32, State), Status> {
+    const SYN_SENT: u8 = 2; // <linux/tcp_states.h>
+    const SYN_RECEIVED: u8 = 3;
+    let raw = fd.as_raw_fd();
+    let ask = |name| system::get_int_option(raw, libc::SOL_SOCKET, name).map_err(call_status);
+    let protocol = ask(libc::SO_PROTOCOL).map_err(|_| Status::NOT_SOCKET)?;
+    let family =
+        Family::from_linux(ask(libc::SO_DOMAIN)?).ok_or(Status::ADDRESS_FAMILY_UNSUPPORTED)?;
+    let kind = match (ask(libc::SO_TYPE)?, protocol) {
+        (libc::SOCK_STREAM, libc::IPPROTO_TCP) => Kind::Stream,
+        (libc::SOCK_DGRAM, libc::IPPROTO_UDP) => Kind::Datagram,
+        _ => return Err(Status::PROTOCOL_UNSUPPORTED),
     };
+    if kind == Kind::Stream && [SYN_SENT, SYN_RECEIVED].contains(&system::tcp_state(raw)) {
+        return Err(Status::INVALID);
+    }
+    let listens = kind == Kind::Stream && ask(libc::SO_ACCEPTCONN)? != 0;
+    let local = system::local_address(raw).filter(|address| address.port() != 0);
+    let peer = system::peer_address(raw);
+    let non_blocking = system::make_non_blocking(raw).map_err(call_status)?;
+    let mut flags = if non_blocking { FLAG_NON_BLOCKING } else { 0 };
+    if peer.is_some() {
+        flags |= FLAG_CONNECTED;
+    }
+    if kind == Kind::Datagram {
+        datagram::keep_icmp(raw, family);
+        if local.is_some() {
+            flags |= FLAG_BOUND;
+        }
+    }
+    let state = State {
+        phase: match peer {
+            Some(_) => Phase::Connected,
+            None if listens => Phase::Listening,
+            None => Phase::Open,
+        },
+        bound: local.is_some(),
+        bound_to: local.filter(|_| peer.is_none() || kind == Kind::Datagram),
+        connected_since: peer.map(|_: Address| Instant::now()),
+        peer,
+        options: Options::of_descriptor(raw, family),
+        ..State::default()
+    };
+    Ok((family, kind, flags, state))
+}
+
+#[cfg(all(test, not(miri)))] // miri has no sockets
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
+    use std::ptr::null_mut;
+
+    use windows_sys::Win32::Networking::WinSock::{
+        IP_MULTICAST_LOOP, IP_TTL, IPPROTO_IP, IPPROTO_TCP, SO_BROADCAST, SO_LINGER, SOCKET,
+        SOL_SOCKET, TCP_NODELAY, WSADATA, WSAEAFNOSUPPORT, WSAEINVAL, WSAENOTCONN, WSAENOTSOCK,
+        WSAEWOULDBLOCK,
+    };
+
+    use super::super::address::{Address, Family};
+    use super::super::option::Kind;
+    use super::super::socket::Socket;
+    use super::super::status::Status;
+    use crate::fd::{from_fd, to_fd};
+    use crate::*;
+
+    fn start() {
+        // SAFETY: the structure is valid for writes.
+        assert_eq!(unsafe { WSAStartup(0x202, &mut WSADATA::default()) }, 0);
+    }
+
+    fn received(socket: SOCKET) -> Result<Vec<u8>, i32> {
+        let mut buffer = [0; 16];
+        // SAFETY: the buffer is valid for its length.
+        match unsafe { recv(socket, buffer.as_mut_ptr(), buffer.len() as i32, 0) } {
+            -1 => Err(unsafe_error()),
+            length => Ok(buffer[..length as usize].to_vec()),
+        }
+    }
+
+    fn unsafe_error() -> i32 {
+        // SAFETY: takes nothing.
+        unsafe { WSAGetLastError() }
+    }
+
+    fn sent(socket: SOCKET, data: &[u8]) -> i32 {
+        // SAFETY: the data is valid for its length.
+        unsafe { send(socket, data.as_ptr(), data.len() as i32, 0) }
+    }
+
+    fn option(socket: SOCKET, level: i32, name: i32) -> u32 {
+        let mut value = [0; 4];
+        let mut length = 4;
+        // SAFETY: both are valid.
+        let got = unsafe { getsockopt(socket, level, name, value.as_mut_ptr(), &mut length) };
+        assert_eq!(got, 0);
+        u32::from_ne_bytes(value)
+    }
+
+    fn close(socket: SOCKET) {
+        // SAFETY: takes no pointers.
+        assert_eq!(unsafe { closesocket(socket) }, 0);
+    }
+
+    #[test]
+    fn a_connection_of_the_standard_library_becomes_a_socket_and_a_descriptor_again() {
+        start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        let socket = from_fd(stream.into()).unwrap();
+        assert_eq!(option(socket, IPPROTO_TCP, TCP_NODELAY), 1);
+        peer.write_all(b"in").unwrap();
+        assert_eq!(received(socket), Ok(b"in".to_vec())); // which waits, since the descriptor was blocking
+        assert_eq!(sent(socket, b"out"), 3);
+        let mut buffer = [0; 3];
+        peer.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"out");
+
+        let mut duplicate = TcpStream::from(to_fd(socket).unwrap());
+        duplicate.write_all(b"dup").unwrap();
+        peer.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"dup");
+        close(socket);
+        duplicate.write_all(b"yet").unwrap();
+        peer.read_exact(&mut buffer).unwrap();
+        assert_eq!(
+            &buffer, b"yet",
+            "the connection is open as long as the duplicate"
+        );
+        drop(duplicate);
+        assert_eq!(peer.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_listener_accepts_and_keeps_its_mode() {
+        start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let socket = from_fd(listener.into()).unwrap();
+        // SAFETY: the addresses are left out.
+        let accepted = || unsafe { accept(socket, null_mut(), null_mut()) };
+        assert_eq!((accepted(), unsafe_error()), (SOCKET::MAX, WSAEWOULDBLOCK));
+        let mut peer = TcpStream::connect(address).unwrap();
+        let server = accepted();
+        peer.write_all(b"x").unwrap();
+        while received(server) == Err(WSAEWOULDBLOCK) {}
+        close(server);
+        close(socket);
+    }
+
+    #[test]
+    fn what_came_in_bound_obeys_the_rules_of_bind() {
+        start();
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let socket = from_fd(listener.into()).unwrap();
+        let bind_at = |ip: [u8; 4]| {
+            let fresh = Socket::new(Family::V4, Kind::Stream, true).unwrap();
+            let bound = fresh.bind(Address::from(SocketAddr::from((ip, port))));
+            fresh.close();
+            bound
+        };
+        assert_eq!(bind_at([0, 0, 0, 0]), Err(Status::ADDRESS_IN_USE));
+        assert_eq!(bind_at([127, 0, 0, 1]), Ok(()), "the wildcard shares");
+        close(socket);
+        assert_eq!(bind_at([0, 0, 0, 0]), Ok(()));
+    }
+
+    #[test]
+    fn a_listener_lives_as_long_as_its_duplicate() {
+        start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = from_fd(listener.into()).unwrap();
+        let duplicate = TcpListener::from(to_fd(socket).unwrap());
+        close(socket);
+        let _peer = TcpStream::connect(address).unwrap();
+        while duplicate.accept().is_err() {} // it does not block
+    }
+
+    #[test]
+    fn options_are_those_in_effect() {
+        const NAMES: [(i32, i32); 3] = [
+            (SOL_SOCKET, SO_BROADCAST),
+            (IPPROTO_IP, IP_TTL),
+            (IPPROTO_IP, IP_MULTICAST_LOOP),
+        ];
+        start();
+        let others = UdpSocket::bind("127.0.0.1:0").unwrap();
+        others.set_broadcast(true).unwrap();
+        others.set_ttl(5).unwrap();
+        let socket = from_fd(others.into()).unwrap();
+        let values = NAMES.map(|(level, name)| option(socket, level, name) & 0xff);
+        assert_eq!(values, [1, 5, 1]);
+        close(socket);
+    }
+
+    #[test]
+    fn fresh_and_bound_ones_are_what_they_were() {
+        start();
+        let bound = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = bound.local_addr().unwrap();
+        let socket = from_fd(bound.into()).unwrap();
+        UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .send_to(b"datagram", address)
+            .unwrap();
+        assert_eq!(received(socket), Ok(b"datagram".to_vec()));
+        close(socket);
+
+        let fresh = super::super::system::socket(libc::AF_INET6, libc::SOCK_STREAM, 0).unwrap();
+        let linger = libc::linger {
+            l_onoff: 1,
+            l_linger: 7,
+        };
+        let raw = fresh.as_raw_fd();
+        super::super::system::set_socket_option(raw, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+            .unwrap();
+        let socket = from_fd(fresh).unwrap();
+        assert_eq!(
+            (received(socket), option(socket, SOL_SOCKET, SO_LINGER)),
+            (Err(WSAENOTCONN), 7 << 16 | 1)
+        );
+        close(socket);
+    }
+
+    #[test]
+    fn other_descriptors_are_refused() {
+        start();
+        let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        assert_eq!(from_fd(file), Err(WSAENOTSOCK));
+        let (local, _) = UnixStream::pair().unwrap();
+        assert_eq!(from_fd(local.into()), Err(WSAEAFNOSUPPORT));
+        assert_eq!(to_fd(0).err(), Some(WSAENOTSOCK));
+        // One whose connect is under way: nobody answers when the backlog is full.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        super::super::system::listen(silent.as_raw_fd(), 0).unwrap();
+        let address = Address::from(silent.local_addr().unwrap());
+        let connecting: Vec<OwnedFd> = (0..4)
+            .map(|_| {
+                let fd = super::super::system::socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
+                let _ = super::super::system::connect(fd.as_raw_fd(), &address);
+                fd
+            })
+            .collect();
+        let last = connecting.into_iter().next_back().unwrap();
+        assert_eq!(from_fd(last), Err(WSAEINVAL));
+    }
 }

@@ -80,7 +80,7 @@ impl Socket {
         }
         if let Some(overlapped) = overlapped {
             let how = How::Overlapped(overlapped, None, DoneOut::nowhere());
-            completion::report(self, how, Status::SUCCESS)?;
+            completion::report(self, how, Status::SUCCESS, 0)?;
         }
         Ok(Started::Done(0))
     }
@@ -111,7 +111,7 @@ impl Socket {
             if self.is_closed() {
                 return Err(Status::CANCELLED);
             }
-            let _ = state.options.apply_to_fresh(fresh.as_raw_fd(), self.family); // at worst an option is the default
+            state.options.apply_to_fresh(fresh.as_raw_fd(), self.family);
             let address = match state.accepted {
                 true => None,
                 false => state.bound_to.or_else(|| system::local_address(self.fd())),

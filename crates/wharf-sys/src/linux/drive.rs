@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::batch::{self, Pending};
 use super::cancel::cancel_side;
+use super::change;
 use super::completion::{finish, finish_cut_short, finish_own};
 use super::direction::Blocked;
 use super::helper;
@@ -262,6 +263,7 @@ impl<'a> Sink<'a> {
         match event {
             reactor::Event::Socket(socket, edge) => socket.edge(edge, self),
             reactor::Event::Nested(name) => helper::harvest_nested(name),
+            reactor::Event::Changes => change::harvest(),
         }
     }
 

@@ -26,7 +26,18 @@ pub const CURRENT_THREAD: HANDLE = -2isize as HANDLE;
 #[derive(Clone)]
 struct Entry {
     object: Object,
-    copy: bool, // made by DuplicateHandle: winsock's own bookkeeping does not know it
+    origin: Origin,
+}
+
+/// How a handle came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The object was made with it, or winsock gave it out.
+    Given,
+    /// By DuplicateHandle: winsock's own bookkeeping does not know it.
+    Copied,
+    /// By WSADuplicateSocket: it keeps the socket open until WSASocket gives out another in its place.
+    Promised,
 }
 
 static TABLE: Slab<Entry> = Slab::new();
@@ -46,10 +57,7 @@ fn key(handle: usize) -> Result<Key, Status> {
 /// # Errors
 /// `TOO_MANY_OPENED_FILES` when the table is full.
 pub fn open(object: Object) -> Result<HANDLE, Status> {
-    insert(Entry {
-        object,
-        copy: false,
-    })
+    insert(object, Origin::Given)
 }
 
 /// Makes another handle for the object of `handle`, which may be a pseudo handle.
@@ -57,14 +65,40 @@ pub fn open(object: Object) -> Result<HANDLE, Status> {
 /// # Errors
 /// `INVALID_HANDLE`, `TOO_MANY_OPENED_FILES`.
 pub fn duplicate(handle: HANDLE) -> Result<HANDLE, Status> {
-    insert(Entry {
-        object: object(handle)?,
-        copy: true,
-    })
+    insert(object(handle)?, Origin::Copied)
 }
 
-fn insert(entry: Entry) -> Result<HANDLE, Status> {
-    let object = entry.object.clone();
+/// A number under which [`claim`] gives out another handle of the socket, once; the socket stays open until then.
+///
+/// # Errors
+/// `TOO_MANY_SOCKETS`.
+pub fn promise(socket: &Arc<Socket>) -> Result<u32, Status> {
+    let handle = insert(Object::Socket(socket.clone()), Origin::Promised)
+        .map_err(|_| Status::TOO_MANY_SOCKETS)?;
+    Ok(handle as u32)
+}
+
+/// The handle that was promised under that number.
+///
+/// # Errors
+/// `INVALID` if none was, or it was claimed before; `TOO_MANY_SOCKETS`.
+pub fn claim(number: u32) -> Result<SOCKET, Status> {
+    let key = key(number as usize).map_err(|_| Status::INVALID)?;
+    let is_promise = |entry: Ref<Entry>| entry.origin == Origin::Promised;
+    if !TABLE.get(key).is_some_and(is_promise) {
+        return Err(Status::INVALID);
+    }
+    let entry = TABLE.remove(key).ok_or(Status::INVALID)?;
+    let handle = open(entry.object.clone()).map_err(|_| Status::TOO_MANY_SOCKETS);
+    entry.object.closed();
+    Ok(handle? as SOCKET)
+}
+
+fn insert(object: Object, origin: Origin) -> Result<HANDLE, Status> {
+    let entry = Entry {
+        object: object.clone(),
+        origin,
+    };
     if !object.opened() {
         return Err(Status::INVALID_HANDLE); // its last handle was closed just now
     }
@@ -257,7 +291,7 @@ pub fn socket(handle: SOCKET) -> Result<Named<Socket>, Status> {
 /// `NOT_SOCKET`.
 pub fn winsock_socket(handle: SOCKET) -> Result<Named<Socket>, Status> {
     let socket = socket(handle)?;
-    if socket.entry.copy {
+    if socket.entry.origin == Origin::Copied {
         return Err(Status::NOT_SOCKET);
     }
     Ok(socket)

@@ -8,9 +8,12 @@ mod batch;
 mod bind_rules;
 mod binding;
 mod cancel;
+mod change;
 mod close;
 mod completion;
 mod connect;
+mod connect_by;
+mod control;
 mod critical_section;
 mod database;
 mod datagram;
@@ -29,6 +32,7 @@ mod event_select;
 pub mod fuzzing;
 mod handle;
 mod helper;
+mod interfaces;
 mod last_error;
 mod lock;
 mod lookout;
@@ -64,7 +68,12 @@ mod transfer;
 mod wait;
 mod window;
 
+pub use abi::connection::{
+    WSAAccept, WSAConnect, WSAConnectByList, WSAConnectByNameA, WSAConnectByNameW,
+    WSADuplicateSocketA, WSADuplicateSocketW, WSARecvDisconnect, WSASendDisconnect,
+};
 pub use abi::datagram::{WSARecvEx, WSARecvFrom, WSASendMsg, WSASendTo, recvfrom, sendto};
+pub use abi::descriptor::{wharf_fd_to_socket, wharf_handle_to_fd};
 pub use abi::handle::*;
 pub use abi::hosts::{
     GetHostNameW, gethostbyaddr, gethostbyname, gethostname, getprotobyname, getprotobynumber,
@@ -92,6 +101,7 @@ pub use abi::message::{
 };
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
 pub use abi::object::*;
+pub use abi::protocols::*;
 #[doc(hidden)]
 pub use abi::readiness::select_within;
 pub use abi::readiness::{
@@ -105,8 +115,9 @@ pub use abi::synch::{
 };
 pub use abi::sysinfo::*;
 pub use abi::thread::{
-    _beginthreadex, _endthreadex, CreateThread, ExitThread, GetCurrentProcess, GetCurrentThread,
-    GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC, ResumeThread, SwitchToThread,
+    _beginthreadex, _endthreadex, CreateThread, ExitThread, GetCurrentProcess, GetCurrentProcessId,
+    GetCurrentThread, GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC,
+    ResumeThread, SwitchToThread,
 };
 pub use abi::user::{
     CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,
@@ -126,5 +137,9 @@ pub use abi::winsock2::{
 pub use abi::ws2tcpip::{
     FreeAddrInfoW, GetAddrInfoW, GetNameInfoW, freeaddrinfo, getaddrinfo, getnameinfo,
 };
-pub use descriptor::borrow_descriptor;
 pub use doctor::{Findings, doctor};
+
+/// Sockets as descriptors of Linux, and the other way. Windows has nothing like it.
+pub mod fd {
+    pub use super::abi::descriptor::{borrow_fd, from_fd, to_fd};
+}

@@ -17,13 +17,17 @@
 //! Nothing here locks or calls the system. Source: "WSAEventSelect function" and "WSAAsyncSelect function", remarks.
 
 use windows_sys::Win32::Networking::WinSock::{
-    FD_ACCEPT, FD_CLOSE, FD_CONNECT, FD_OOB, FD_READ, FD_WRITE,
+    FD_ACCEPT, FD_ADDRESS_LIST_CHANGE_BIT, FD_CLOSE, FD_CONNECT, FD_OOB, FD_READ,
+    FD_ROUTING_INTERFACE_CHANGE_BIT, FD_WRITE,
 };
+
+/// The events that are told once for each time they were asked for by a control code, and hold for one look.
+pub const CHANGES: u32 = 1 << FD_ADDRESS_LIST_CHANGE_BIT | 1 << FD_ROUTING_INTERFACE_CHANGE_BIT;
 
 /// A socket's condition at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// The conditions that hold: of FD_READ, FD_WRITE, FD_OOB, FD_ACCEPT, FD_CLOSE.
+    /// The conditions that hold: of FD_READ, FD_WRITE, FD_OOB, FD_ACCEPT, FD_CLOSE, and changes.
     pub holds: u32,
     /// With FD_CLOSE: 0 after a FIN, else the error.
     pub close_error: u32,
@@ -142,7 +146,7 @@ impl Record {
         if look.datagram && !look.bound {
             holds &= !FD_WRITE;
         }
-        let new = holds & (candidates | self.due);
+        let new = holds & (candidates | self.due | CHANGES);
         self.due &= !new;
         if new & FD_CLOSE != 0 {
             self.close_error = look.close_error;
@@ -215,7 +219,16 @@ pub struct Messages {
 }
 
 /// Messages that are due together come in this order.
-pub const ORDER: [u32; 6] = [FD_CONNECT, FD_ACCEPT, FD_OOB, FD_READ, FD_WRITE, FD_CLOSE];
+pub const ORDER: [u32; 8] = [
+    FD_CONNECT,
+    FD_ACCEPT,
+    FD_OOB,
+    FD_READ,
+    FD_WRITE,
+    FD_CLOSE,
+    1 << FD_ROUTING_INTERFACE_CHANGE_BIT,
+    1 << FD_ADDRESS_LIST_CHANGE_BIT,
+];
 
 impl Messages {
     /// A registration. What holds already is due with the next look; a connect that has ended is not.
@@ -229,7 +242,7 @@ impl Messages {
 
     /// The events that are to be posted.
     pub fn take_in(&mut self, occasion: Occasion, look: &Look) -> u32 {
-        self.enabled |= occasion.enables();
+        self.enabled |= occasion.enables() | CHANGES;
         let mut new = self.take_in_connect(look);
         new |= look.holds & self.enabled & self.mask;
         self.enabled &= !new;
@@ -366,6 +379,21 @@ mod tests {
             FD_CONNECT
         );
         assert_eq!(record.fetch(FD_CONNECT).error(FD_CONNECT), 0);
+    }
+
+    #[test]
+    fn a_change_is_told_at_once_and_each_time() {
+        let mut record = Record::new(&look(0, 0));
+        let mut messages = Messages::new(CHANGES, &look(0, 0));
+        for _ in 0..2 {
+            assert_eq!(record.take_in(Occasion::Change, &look(CHANGES, 0)), CHANGES);
+            assert_eq!(record.fetch(CHANGES).events, CHANGES);
+            assert_eq!(
+                messages.take_in(Occasion::Change, &look(CHANGES, 0)),
+                CHANGES
+            );
+        }
+        assert_eq!(record.take_in(Occasion::Change, &look(0, 0)), 0);
     }
 
     #[test]

@@ -12,7 +12,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
-use windows_sys::Win32::Networking::WinSock::{FD_ACCEPT, FD_CLOSE, FD_OOB, FD_READ, FD_WRITE};
+use windows_sys::Win32::Networking::WinSock::{
+    FD_ACCEPT, FD_ADDRESS_LIST_CHANGE_BIT, FD_CLOSE, FD_OOB, FD_READ,
+    FD_ROUTING_INTERFACE_CHANGE_BIT, FD_WRITE,
+};
 
 use super::async_select::{Posts, Window};
 use super::helper;
@@ -20,7 +23,9 @@ use super::network_events::{Look, Messages, Occasion, Record};
 use super::object::Event;
 use super::reactor::Edge;
 use super::readiness::Condition;
-use super::socket::{FLAG_CONNECTED, FLAG_OBSERVED, Phase, Side, Socket};
+use super::socket::{
+    FLAG_CHANGED_ADDRESSES, FLAG_CHANGED_ROUTES, FLAG_CONNECTED, FLAG_OBSERVED, Phase, Side, Socket,
+};
 use super::status::Status;
 use super::system;
 use super::wait::Released;
@@ -223,6 +228,14 @@ impl Socket {
             (condition.sendable, FD_WRITE),
             (condition.urgent, FD_OOB),
             (closed, FD_CLOSE),
+            (
+                self.set_flag(FLAG_CHANGED_ADDRESSES, false),
+                1 << FD_ADDRESS_LIST_CHANGE_BIT,
+            ),
+            (
+                self.set_flag(FLAG_CHANGED_ROUTES, false),
+                1 << FD_ROUTING_INTERFACE_CHANGE_BIT,
+            ),
         ] {
             if condition {
                 holds |= event;
@@ -259,7 +272,9 @@ impl Socket {
         let listens = || self.state().phase == Phase::Listening;
         match () {
             () if self.is_datagram() => system::receive_memory(self.fd()),
-            () if !self.has(FLAG_CONNECTED) && listens() => system::connections_waiting(self.fd()),
+            () if !self.has(FLAG_CONNECTED) && listens() => {
+                system::connections_waiting(self.fd()) + self.held()
+            }
             () => self.unread(),
         }
     }
@@ -362,6 +377,7 @@ impl Socket {
     pub fn renew_observation(&self) {
         if let Some(observed) = self.observed.get() {
             let mut observed = observed.lock();
+            observed.looked = helper::default_harvests(); // what older edges tell is of the last connection
             if let Some(record) = &mut observed.record {
                 record.renew();
             }

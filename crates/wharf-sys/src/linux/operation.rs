@@ -12,6 +12,7 @@ use io_uring::{opcode, squeue, types};
 
 use super::accept::AcceptInto;
 use super::address::Address;
+use super::change::Wait;
 use super::datagram::{Envelope, ReceiveDatagram, SendDatagram};
 use super::socket::{Side, Socket};
 use super::status::Status;
@@ -87,6 +88,8 @@ pub enum Operation {
     ShutdownSend,
     /// DisconnectEx with TF_REUSE_SOCKET: as `ShutdownSend`, then goes on as `Reuse` in the receive direction.
     Disconnect,
+    /// SIO_ADDRESS_LIST_CHANGE, SIO_ROUTING_INTERFACE_CHANGE.
+    AwaitChange(Wait),
     /// The socket becomes a fresh one when the peer has ended its side.
     Reuse,
     /// connect, ConnectEx: connects, then sends.
@@ -329,6 +332,7 @@ impl Operation {
                 Attempt::MovesToReceive
             }
             Operation::Reuse => socket.attempt_reuse(),
+            Operation::AwaitChange(wait) => wait.attempt(socket),
             Operation::TakeConnection(connection) => take_connection(socket, connection),
             Operation::AcceptInto(accept) => accept.attempt(socket),
             Operation::Connect(address, transfer) => match socket.attempt_connect(address) {
@@ -348,6 +352,7 @@ impl Operation {
             Side::Urgent => libc::POLLPRI,
             Side::Receive => libc::POLLIN,
             Side::Send => libc::POLLOUT,
+            Side::AddressChange | Side::RouteChange => 0, // who learns of the change finishes it
         }
     }
 
@@ -484,8 +489,11 @@ pub enum Refused {
     Failed(i32),
 }
 
-/// Takes a connection from the backlog.
+/// Takes a connection: one that was deferred, or one from the backlog.
 pub fn accept(listener: &Socket) -> Result<(OwnedFd, Address), Refused> {
+    if let Some(held) = listener.take_held() {
+        return Ok(held);
+    }
     loop {
         let (fd, peer) = match system::accept(listener.fd()) {
             Ok(taken) => taken,

@@ -37,6 +37,7 @@ use super::status::Status;
 use form::{Form, ShortGet, low_word};
 pub use kernel::fresh_descriptor;
 use membership::Membership;
+pub use report::describe_protocol;
 use settings::{SETTINGS, Setting};
 use table::{Row, Rule, What};
 

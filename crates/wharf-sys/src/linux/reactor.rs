@@ -20,6 +20,7 @@ use super::system;
 static WATCHED: Slab<Arc<Socket>> = Slab::new();
 
 const WAKE: u64 = u64::MAX; // the set's own eventfd
+const CHANGES: u64 = u64::MAX - 1; // the netlink socket of `change.rs`
 const NESTED: u64 = 1 << 63; // another set; the rest of the number names it
 
 /// How many events one harvest takes.
@@ -50,6 +51,8 @@ pub enum Event<'a> {
     Socket(&'a Arc<Socket>, Edge),
     /// A nested set has something.
     Nested(u64),
+    /// The kernel tells of changes of addresses or routes.
+    Changes,
 }
 
 /// What an edge says.
@@ -189,6 +192,15 @@ impl Set {
         )
     }
 
+    /// Adds the netlink socket that tells of changes, level-triggered.
+    ///
+    /// # Errors
+    /// Those of epoll_ctl.
+    pub fn add_changes(&self, fd: RawFd) -> Result<()> {
+        let (set, events) = (self.epoll.as_raw_fd(), libc::EPOLLIN as u32);
+        system::epoll_control(set, libc::EPOLL_CTL_ADD, fd, events, CHANGES)
+    }
+
     /// Ends the nesting of `inner`.
     pub fn unnest(&self, inner: &Set) {
         self.remove(inner.epoll.as_raw_fd());
@@ -270,6 +282,7 @@ fn take(events: &[libc::epoll_event], harvest: u64, mut each: impl FnMut(Event<'
         let data = event.u64;
         match data {
             WAKE => {}
+            CHANGES => each(Event::Changes),
             name if name & NESTED != 0 => each(Event::Nested(name & !NESTED)),
             key => {
                 if let Some(socket) = WATCHED.get(Key::from_number(key as u32)) {

@@ -15,7 +15,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::handle;
 use super::lock::Lock;
 use super::parker::{Deadline, has_passed};
-use super::socket::{FLAG_CONNECTED, FLAG_ERRORS, Phase, Side, Socket};
+use super::socket::{FLAG_CONNECTED, FLAG_ERRORS, FLAG_HOLDS, Phase, Side, Socket};
 use super::status::Status;
 use super::thread::{self, Thread};
 use super::{synchronous, system};
@@ -79,6 +79,7 @@ impl Condition {
     }
 
     fn of_unconnected(socket: &Socket, events: i16) -> Condition {
+        let any = |bits: i16| events & bits != 0;
         socket.resolve_connect();
         let (phase, connect_failed) = {
             let state = socket.state();
@@ -87,7 +88,8 @@ impl Condition {
         match phase {
             Phase::Connected => Condition::now(socket), // by now
             Phase::Listening => Condition {
-                receivable: events & libc::POLLIN != 0 && !has_pending_receives(socket),
+                receivable: (any(libc::POLLIN) || socket.has(FLAG_HOLDS))
+                    && !has_pending_receives(socket),
                 connect_failed,
                 ..Condition::default()
             },

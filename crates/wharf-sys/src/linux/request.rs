@@ -314,6 +314,7 @@ impl Request {
         match self.delivery {
             Delivery::Synchronous(_) => Status::INTERRUPTED,
             _ if self.origin.is_some() => Status::CANCELLED,
+            _ if matches!(self.operation, Operation::AwaitChange(_)) => Status::CANCELLED,
             _ => status,
         }
     }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use windows_sys::Win32::Networking::WinSock::*;
 
+use super::accept::Held;
 use super::address::{Address, Family};
 use super::direction::Direction;
 use super::drive::{Sink, drive};
@@ -42,8 +43,8 @@ pub struct Socket {
     overlapped: bool, // made with WSA_FLAG_OVERLAPPED
     receive: Queue,
     send: Queue,
-    urgent: OnceLock<Box<Queue>>, // made when the program first asks for urgent data
-    flags: AtomicU32,             // FLAG_*
+    rare: OnceLock<Box<Rare>>, // made when the program first asks for any of it
+    flags: AtomicU32,          // FLAG_*
     broken: AtomicI32, // the status of a connection that was reset or aborted, 0 while it lives; see also `receive_failure`
     association: OnceLock<(Arc<Port>, usize)>, // port and key, once and for ever
     watched: AtomicBool, // it is in an epoll set
@@ -71,6 +72,12 @@ pub const FLAG_NO_CONNRESET: u32 = 1 << 13; // SIO_UDP_CONNRESET is off
 pub const FLAG_NO_NETRESET: u32 = 1 << 14; // SIO_UDP_NETRESET is off
 pub const FLAG_PACKET_INFO: u32 = 1 << 15; // WSARecvMsg was called: the kernel tells where datagrams come in
 const FLAG_AWAITS_ROOM: u32 = 1 << 16; // a datagram socket that is watched for room to send too
+pub const FLAG_ARMED_ADDRESSES: u32 = 1 << 17; // the next change is told as a network event
+pub const FLAG_ARMED_ROUTES: u32 = 1 << 18;
+pub const FLAG_CHANGED_ADDRESSES: u32 = 1 << 19; // it happened, and is not told yet
+pub const FLAG_CHANGED_ROUTES: u32 = 1 << 20;
+pub const FLAG_HOLDS: u32 = 1 << 21; // connections wait that WSAAccept deferred
+pub const FLAG_SHARED: u32 = 1 << 22; // its descriptor was duplicated: closing it must not end the connection
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +88,26 @@ pub enum Side {
     Send,
     /// Receives of urgent bytes: a channel of their own, which waits for nobody and lets nobody wait.
     Urgent,
+    /// Waits for changes of this host's addresses.
+    AddressChange,
+    /// Waits for changes of its routes.
+    RouteChange,
+}
+
+/// What few sockets ever need.
+#[derive(Default)]
+struct Rare {
+    urgent: Queue,
+    address_changes: Queue,
+    route_changes: Queue,
+    held: Lock<Held>,
 }
 
 /// The requests of one side.
 pub type Queue = Lock<Direction<Box<Request>, Status>>;
 
-/// What a socket is doing, and what is known about it.
+/// What a socket is doing, and what is known about it; the default is that of a fresh one.
+#[derive(Default)]
 pub struct State {
     /// Its stage of life.
     pub phase: Phase,
@@ -119,9 +140,10 @@ pub struct State {
 }
 
 /// The stages of a socket's life.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Phase {
     /// Made, maybe bound.
+    #[default]
     Open,
     /// A connect is under way.
     Connecting(Address, ConnectKind),
@@ -143,9 +165,10 @@ pub enum ConnectKind {
 }
 
 /// Whether the calls that need the full state work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Context {
     /// Yes.
+    #[default]
     Full,
     /// From AcceptEx: not before SO_UPDATE_ACCEPT_CONTEXT.
     AcceptPending,
@@ -200,23 +223,14 @@ impl Socket {
     /// `TOO_MANY_SOCKETS`, `NO_BUFFERS`; `ACCESS_DENIED` for a raw one without the right to it.
     pub fn new(family: Family, kind: Kind, overlapped: bool) -> Result<Arc<Socket>, Status> {
         let fd = option::fresh_descriptor(family, kind)?;
-        let state = State {
-            phase: Phase::Open,
-            bound: false,
-            bound_to: None,
-            peer: None,
-            options: Options::default(),
-            connect_error: 0,
-            connect_failed: false,
-            connects: 0,
-            connect_outcome: None,
-            connected_since: None,
-            context: Context::Full,
-            accepted: false,
-            accepting_for: None,
-            moved: Vec::new(),
-        };
-        Ok(Socket::with_state(fd, family, kind, overlapped, 0, state))
+        Ok(Socket::with_state(
+            fd,
+            family,
+            kind,
+            overlapped,
+            0,
+            State::default(),
+        ))
     }
 
     /// A socket around a descriptor that has this state.
@@ -239,7 +253,7 @@ impl Socket {
             overlapped,
             receive: Lock::new(Direction::default()),
             send: Lock::new(Direction::default()),
-            urgent: OnceLock::new(),
+            rare: OnceLock::new(),
             flags: AtomicU32::new(flags),
             broken: AtomicI32::new(0),
             association: OnceLock::new(),
@@ -258,18 +272,11 @@ impl Socket {
         let state = State {
             phase: Phase::Connected,
             bound: true,
-            bound_to: None,
             peer: Some(peer),
             options,
-            connect_error: 0,
-            connect_failed: false,
-            connects: 0,
-            connect_outcome: None,
             connected_since: Some(Instant::now()),
-            context: Context::Full,
             accepted: true,
-            accepting_for: None,
-            moved: Vec::new(),
+            ..State::default()
         };
         let flags = FLAG_CONNECTED | self.flags.load(Relaxed) & FLAG_NON_BLOCKING;
         Socket::with_state(fd, self.family, self.kind, self.overlapped, flags, state)
@@ -287,14 +294,41 @@ impl Socket {
         match side {
             Side::Receive => &self.receive,
             Side::Send => &self.send,
-            Side::Urgent => self.urgent.get_or_init(Box::default),
+            Side::Urgent => &self.rare().urgent,
+            Side::AddressChange => &self.rare().address_changes,
+            Side::RouteChange => &self.rare().route_changes,
         }
     }
 
     /// The sides on which there may be requests.
     pub fn sides(&self) -> impl Iterator<Item = Side> {
-        let urgent = self.urgent.get().map(|_| Side::Urgent);
-        [Side::Receive, Side::Send].into_iter().chain(urgent)
+        let urgent = self.rare.get().map(|_| Side::Urgent);
+        [Side::Receive, Side::Send]
+            .into_iter()
+            .chain(urgent)
+            .chain(self.change_sides())
+    }
+
+    /// Those on which it waits for changes, once it ever has.
+    pub fn change_sides(&self) -> impl Iterator<Item = Side> + use<> {
+        let made = self.rare.get().is_some();
+        [Side::AddressChange, Side::RouteChange]
+            .into_iter()
+            .filter(move |_| made)
+    }
+
+    /// Whether requests may wait on one of those.
+    pub fn waits_for(&self, side: Side) -> bool {
+        self.rare.get().is_some() && self.direction(side).lock().has_pending()
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// Of a listener: what WSAAccept took from the backlog and did not accept.
+    pub fn held_connections(&self) -> &Lock<Held> {
+        &self.rare().held
     }
 
     /// Its state.
@@ -429,7 +463,7 @@ impl Socket {
         // without a call.
         let attempts = |queue: &Queue| queue.lock().is_attempting(|_| true);
         let attempted =
-            attempts(&self.send) || self.urgent.get().is_some_and(|urgent| attempts(urgent));
+            attempts(&self.send) || self.rare.get().is_some_and(|rare| attempts(&rare.urgent));
         self.broken().is_some() || attempted && system::tcp_is_closed(self.fd())
     }
 
@@ -575,7 +609,7 @@ impl Socket {
             sink.attempt_later(self.clone(), Side::Receive, head);
             observed_later = true;
         }
-        if (edge.urgent || edge.receive_ended) && self.urgent.get().is_some() {
+        if (edge.urgent || edge.receive_ended) && self.rare.get().is_some() {
             let head = self.claim(Side::Urgent, edge.receive_ended);
             attempted |= head.is_some();
             drive(self, Side::Urgent, head, None, sink);

@@ -154,7 +154,7 @@ fn poll_and_drive(
     let mut fds = [
         nothing,
         libc::pollfd {
-            fd: socket.fd(),
+            fd: if events == 0 { -1 } else { socket.fd() },
             events,
             revents: 0,
         },

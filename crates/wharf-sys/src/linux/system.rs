@@ -3,11 +3,13 @@
 //! Every call survives EINTR: it is repeated, or (for waits) returns early, which callers of waits expect.
 
 use std::io::{Error, Result};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::address::Address;
+use super::address::{Address, Family};
+use super::interfaces::Interface;
 
 /// Turns a system call's −1 into the error.
 pub fn check(result: i32) -> Result<i32> {
@@ -256,6 +258,11 @@ fn get_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &mut T) {
 /// Whether a TCP connection is gone: reset, or ended on both sides with everything acknowledged.
 pub fn tcp_is_closed(fd: RawFd) -> bool {
     const TCP_CLOSE: u8 = 7; // <linux/tcp_states.h>
+    tcp_state(fd) == TCP_CLOSE
+}
+
+/// The state of a TCP socket, as <linux/tcp_states.h> numbers them; 0 for what is none.
+pub fn tcp_state(fd: RawFd) -> u8 {
     let mut state = 0u8; // the first field of struct tcp_info
     let mut length = size_of::<u8>() as libc::socklen_t;
     // SAFETY: `state` is valid for `length` bytes; the kernel writes no more.
@@ -268,7 +275,7 @@ pub fn tcp_is_closed(fd: RawFd) -> bool {
             &mut length,
         )
     };
-    result == 0 && state == TCP_CLOSE
+    if result == 0 { state } else { 0 }
 }
 
 /// Makes the number of `target` name the open file of `source`.
@@ -364,10 +371,162 @@ pub fn next_error(fd: RawFd) -> Option<libc::sock_extended_err> {
     Some(told)
 }
 
+/// Every address of every interface that has an IPv4 or IPv6 address.
+pub fn interfaces() -> Vec<Interface> {
+    let mut list = std::ptr::null_mut();
+    // SAFETY: `list` is valid for writes.
+    if unsafe { libc::getifaddrs(&mut list) } != 0 {
+        return Vec::new();
+    }
+    let mut interfaces = Vec::new();
+    let mut entry = list;
+    // SAFETY: the list is valid until it is freed; its end is null.
+    while let Some(info) = unsafe { entry.as_ref() } {
+        // SAFETY: the pointers of an entry are null or valid.
+        let [address, netmask, broadcast] =
+            unsafe { [info.ifa_addr, info.ifa_netmask, info.ifa_ifu].map(|name| address_at(name)) };
+        interfaces.extend(address.map(|address| Interface {
+            flags: info.ifa_flags,
+            address,
+            netmask,
+            broadcast: broadcast.filter(|_| info.ifa_flags & libc::IFF_BROADCAST as u32 != 0),
+        }));
+        entry = info.ifa_next;
+    }
+    // SAFETY: it came from getifaddrs, and nothing of it is used any more.
+    unsafe { libc::freeifaddrs(list) };
+    interfaces
+}
+
+/// The address at a pointer, if it is IPv4 or IPv6.
+///
+/// # Safety
+/// `name` is null or a valid address.
+unsafe fn address_at(name: *const libc::sockaddr) -> Option<SocketAddr> {
+    // SAFETY: the caller's promise; the family stands at the beginning of every address.
+    let family = unsafe { name.as_ref() }?.sa_family;
+    let length = Family::from_linux(family.into())?.address_len();
+    // SAFETY: all zeroes is an address of no family.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    // SAFETY: an address of that family has that length, and the storage is no shorter.
+    unsafe {
+        std::ptr::copy_nonoverlapping(name.cast::<u8>(), (&raw mut storage).cast(), length);
+    }
+    Address::from_raw(storage).map(|address| address.socket_addr())
+}
+
+/// A netlink socket that tells of changes of addresses and routes in the network namespace of the calling thread.
+pub fn route_changes() -> Result<OwnedFd> {
+    let socket = {
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: no pointers.
+        check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }).map(own)?
+    };
+    // SAFETY: all zeroes is an address to begin with.
+    let mut name: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    name.nl_family = libc::AF_NETLINK as u16;
+    name.nl_groups = (libc::RTMGRP_IPV4_IFADDR
+        | libc::RTMGRP_IPV4_ROUTE
+        | libc::RTMGRP_IPV6_IFADDR
+        | libc::RTMGRP_IPV6_ROUTE) as u32;
+    let length = size_of_val(&name) as libc::socklen_t;
+    // SAFETY: `name` is valid for its length.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const name).cast(), length) })?;
+    Ok(socket)
+}
+
+/// Gives the kind (RTM_*) and family of every change that the netlink socket has to tell of. If it has lost some, it
+/// gives all there can be.
+pub fn read_route_changes(fd: RawFd, mut each: impl FnMut(u16, i32)) {
+    const HEADER: usize = size_of::<libc::nlmsghdr>();
+    let mut buffer = [0u8; 8192];
+    loop {
+        // SAFETY: `buffer` is valid for its length.
+        let read = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        match read {
+            0.. => {}
+            _ if errno() == libc::EINTR => continue,
+            _ if errno() == libc::ENOBUFS => {
+                for kind in [libc::RTM_NEWADDR, libc::RTM_NEWROUTE] {
+                    for family in [libc::AF_INET, libc::AF_INET6] {
+                        each(kind, family);
+                    }
+                }
+                continue;
+            }
+            _ => return,
+        }
+        let mut messages = &buffer[..read as usize];
+        while messages.len() > HEADER {
+            let [l0, l1, l2, l3, k0, k1, ..] = *messages else {
+                break;
+            };
+            // Both kinds of message begin with the family, in one byte.
+            each(u16::from_ne_bytes([k0, k1]), messages[HEADER].into());
+            let length = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
+            messages = messages
+                .get(length.max(HEADER).next_multiple_of(4)..)
+                .unwrap_or(&[]);
+        }
+    }
+}
+
 /// listen(2).
 pub fn listen(fd: RawFd, backlog: i32) -> Result<()> {
     // SAFETY: no pointers.
     check(unsafe { libc::listen(fd, backlog) }).map(drop)
+}
+
+/// Reads an option whose value is an int.
+pub fn get_int_option(fd: RawFd, level: i32, name: i32) -> Result<i32> {
+    let mut value = 0i32;
+    let mut length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: `value` is valid for `length` bytes.
+    let result = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &mut length) };
+    check(result).map(|_| value)
+}
+
+/// Ends lingering in the kernel; for how many seconds it was.
+pub fn take_linger(fd: RawFd) -> Option<u16> {
+    let mut linger = libc::linger {
+        l_onoff: 0,
+        l_linger: 0,
+    };
+    get_socket_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger);
+    if linger.l_onoff == 0 {
+        return None;
+    }
+    let seconds = linger.l_linger.clamp(0, u16::MAX.into()) as u16;
+    linger.l_onoff = 0;
+    let _ = set_socket_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger); // it fails for no socket
+    Some(seconds)
+}
+
+/// A duplicate of a descriptor.
+pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) }).map(own)
+}
+
+/// Makes a descriptor non-blocking, and closed in programs that are started; whether it was non-blocking before.
+pub fn make_non_blocking(fd: RawFd) -> Result<bool> {
+    // SAFETY: no pointers.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    // SAFETY: no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok(flags & libc::O_NONBLOCK != 0)
+}
+
+/// The address of the other end, if it is connected.
+pub fn peer_address(fd: RawFd) -> Option<Address> {
+    // SAFETY: all zeroes is an address of no family.
+    let mut peer: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: `peer` is valid for `length` bytes.
+    check(unsafe { libc::getpeername(fd, (&raw mut peer).cast(), &mut length) }).ok()?;
+    Address::from_raw(peer)
 }
 
 /// The local address of a socket.

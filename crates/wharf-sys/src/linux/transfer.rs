@@ -167,6 +167,7 @@ impl Socket {
         let limit = match side {
             Side::Receive | Side::Urgent => state.options.receive_timeout(),
             Side::Send => state.options.send_timeout(),
+            Side::AddressChange | Side::RouteChange => None,
         };
         How::Waiting(limit.map(|limit| Instant::now() + limit))
     }

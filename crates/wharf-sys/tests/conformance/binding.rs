@@ -1,6 +1,7 @@
 //! bind and listen: who may have an address beside whom, and who of them gets what arrives.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 
 use wharf_sys::*;
@@ -44,6 +45,21 @@ fn at(ip: &str, port: u16) -> Address {
 
 fn port_of(socket: &Socket) -> u16 {
     socket.local_address().expect("getsockname").port()
+}
+
+/// A socket that holds a port at 127.0.0.9, so that two tests never use the same one. Nobody else has it: it is none of those
+/// that systems choose for connections.
+fn reserved(protocol: Protocol) -> Socket {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16 % 20_000;
+    loop {
+        let tried = first.wrapping_add(TRIED.fetch_add(1, Relaxed));
+        let port = 10_000 + tried % 20_000;
+        let is_free = bound(protocol, &at("0.0.0.0", port), Default).is_ok();
+        if is_free && let Ok(socket) = bound(protocol, &at("127.0.0.9", port), Default) {
+            return socket;
+        }
+    }
 }
 
 fn fresh(protocol: Protocol, address: &Address, sharing: Sharing) -> Socket {
@@ -427,7 +443,7 @@ fn closing_frees_the_address() {
     let _watch = watch();
     for protocol in [Tcp, Udp] {
         for sharing in SHARINGS {
-            let mut address = at("127.0.0.1", 0);
+            let mut address = at("127.0.0.1", port_of(&reserved(protocol)));
             for _ in 0..20 {
                 let socket = bound(protocol, &address, sharing).expect("a free address");
                 address = at("127.0.0.1", port_of(&socket));
@@ -435,7 +451,7 @@ fn closing_frees_the_address() {
         }
     }
     not_under_wine("may free a listener's address a little later", || {
-        let mut address = at("127.0.0.1", 0);
+        let mut address = at("127.0.0.1", port_of(&reserved(Tcp)));
         for _ in 0..20 {
             let listener = listening(&address, Default).into_raw();
             address = listener.local_address().unwrap().into();
@@ -576,7 +592,7 @@ fn one_of_several_threads_gets_the_address() {
     const ROUNDS: usize = 50;
     let _watch = watch();
     for protocol in protocols_by_address() {
-        let reserved = bound(protocol, &at("127.0.0.9", 0), Default).unwrap();
+        let reserved = reserved(protocol);
         let address = at("127.0.0.1", port_of(&reserved));
         let barrier = Arc::new(Barrier::new(THREADS));
         let workers: Vec<_> = (0..THREADS)
@@ -615,7 +631,7 @@ fn threads_share_a_port_by_address() {
     const ROUNDS: usize = 50;
     let _watch = watch();
     differs_under_wine("binds by the rules of Linux", || {
-        let reserved = bound(Tcp, &at("127.0.0.9", 0), Default).unwrap();
+        let reserved = reserved(Tcp);
         let port = port_of(&reserved);
         let barrier = Arc::new(Barrier::new(3));
         let workers = ["0.0.0.0", "127.0.0.1", "127.0.0.2"].map(|ip| {
@@ -694,7 +710,7 @@ fn random_binds_follow_the_table() {
 }
 
 fn random_binds(protocol: Protocol, random: &mut Random) {
-    let reserved = bound(protocol, &at("127.0.0.9", 0), Default).unwrap();
+    let reserved = reserved(protocol);
     let port = port_of(&reserved);
     let mut sockets: Vec<(Socket, (usize, Sharing))> = Vec::new();
     for _ in 0..60 {

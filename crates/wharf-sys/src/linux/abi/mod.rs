@@ -5,7 +5,9 @@
 
 mod address_list;
 mod block;
+pub mod connection;
 pub mod datagram;
+pub mod descriptor;
 pub mod handle;
 pub mod hosts;
 pub mod inet;
@@ -13,6 +15,7 @@ pub mod ioapi;
 pub mod message;
 pub mod mswsock;
 pub mod object;
+pub mod protocols;
 pub mod readiness;
 pub mod synch;
 pub mod sysinfo;

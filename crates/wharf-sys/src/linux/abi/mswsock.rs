@@ -207,140 +207,18 @@ unsafe extern "system" fn DisconnectEx(
 
 const _: LPFN_DISCONNECTEX = Some(DisconnectEx);
 
-// ---- WSAIoctl ----
+// ---- how they are found ----
 
-/// What a control code came to.
-pub enum Controlled {
-    /// Done, with so many bytes of output.
-    Done(usize),
-    /// Reported later.
-    Pending,
-    /// Failed, with 0 stored as the count of bytes returned.
-    Refused(Status),
-}
-
-/// Carries out a control code.
+/// SIO_GET_EXTENSION_FUNCTION_POINTER: the count of bytes written.
 ///
 /// # Errors
-/// A refusal that leaves the count of bytes returned alone.
-pub fn control(
-    socket: &Arc<Socket>,
-    handle: SOCKET,
-    code: u32,
-    input: &[u8],
-    output: &mut [u8],
-    how: Option<How>,
-) -> Result<Controlled, Status> {
-    if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
-        return extension(socket, input, output, how);
-    }
-    if let Some(How::Overlapped(_, Some(_), _)) = how
-        && socket.association().is_some()
-    {
-        set_pending(how);
-        return Err(Status::INVALID); // before anything is changed
-    }
-    let answer = match answer(socket, handle, code, input, output, how.is_some()) {
-        Ok(returned) => returned,
-        Err(Refusal::Now(status)) if how.is_some() => {
-            set_pending(how);
-            return Err(status);
-        }
-        Err(Refusal::Now(status)) => return Ok(Controlled::Refused(status)),
-        Err(Refusal::Later(status)) => {
-            return match how.filter(|_| socket.is_overlapped()) {
-                Some(how) => report_later(socket, how, status),
-                None => Ok(Controlled::Refused(Status::OPERATION_UNSUPPORTED)),
-            };
-        }
-    };
-    report_now(socket, how)?;
-    Ok(Controlled::Done(answer))
-}
-
-enum Refusal {
-    /// At once, overlapped or not.
-    Now(Status),
-    /// With an OVERLAPPED: in its completion.
-    Later(Status),
-}
-
-fn answer(
-    socket: &Socket,
-    handle: SOCKET,
-    code: u32,
-    input: &[u8],
-    output: &mut [u8],
-    overlapped: bool,
-) -> Result<usize, Refusal> {
-    const READ_COUNT: u32 = FIONREAD as u32;
-    const BLOCKING_MODE: u32 = FIONBIO as u32;
-    const AT_MARK: u32 = SIOCATMARK as u32;
-    let fault = Refusal::Now(Status::FAULT);
-    match code {
-        BLOCKING_MODE => {
-            let on = input
-                .first_chunk()
-                .map(|bytes| u32::from_ne_bytes(*bytes))
-                .ok_or(fault)?;
-            socket.set_blocking_mode(on == 0).map_err(Refusal::Now)?;
-            Ok(0)
-        }
-        READ_COUNT => write_out(output, &socket.readable_bytes().to_ne_bytes()),
-        AT_MARK => write_out(output, &u32::from(socket.no_urgent_data()).to_ne_bytes()),
-        SIO_KEEPALIVE_VALS => {
-            socket.set_keepalive_values(input).map_err(Refusal::Now)?;
-            Ok(0)
-        }
-        SIO_UDP_CONNRESET | SIO_UDP_NETRESET if socket.is_datagram() => {
-            let on = input
-                .first_chunk()
-                .map(|bytes| i32::from_ne_bytes(*bytes) != 0)
-                .ok_or(fault)?;
-            match code {
-                SIO_UDP_CONNRESET => socket.report_unreachable_ports(on),
-                _ => socket.report_expired_datagrams(on),
-            }
-            Ok(0)
-        }
-        SIO_BASE_HANDLE if !overlapped => write_out(output, &handle.to_ne_bytes()),
-        _ => Err(Refusal::Later(Status::NOT_SUPPORTED)),
-    }
-}
-
-fn write_out(output: &mut [u8], bytes: &[u8]) -> Result<usize, Refusal> {
-    output
-        .get_mut(..bytes.len())
-        .ok_or(Refusal::Now(Status::FAULT))?
-        .copy_from_slice(bytes);
-    Ok(bytes.len())
-}
-
-fn set_pending(how: Option<How>) {
-    if let Some(How::Overlapped(overlapped, ..)) = how {
-        overlapped.set_pending();
-    }
-}
-
-/// The indication of an ioctl that is done: a success with 0 bytes, whatever was returned.
-fn report_now(socket: &Arc<Socket>, how: Option<How>) -> Result<(), Status> {
-    how.map_or(Ok(()), |how| {
-        completion::report(socket, how, Status::SUCCESS)
-    })
-}
-
-fn report_later(socket: &Arc<Socket>, how: How, status: Status) -> Result<Controlled, Status> {
-    completion::report(socket, how, status)?;
-    Ok(Controlled::Pending)
-}
-
-/// SIO_GET_EXTENSION_FUNCTION_POINTER.
-fn extension(
+/// `FAULT` if a buffer is short, `INVALID` for an unknown GUID.
+pub fn extension(
     socket: &Arc<Socket>,
     input: &[u8],
     output: &mut [u8],
     how: Option<How>,
-) -> Result<Controlled, Status> {
+) -> Result<usize, Status> {
     let guid = input.first_chunk::<16>().ok_or(Status::FAULT)?;
     let functions: [(GUID, usize); 6] = [
         (WSAID_ACCEPTEX, AcceptEx as *const () as usize),
@@ -357,8 +235,10 @@ fn extension(
     let (_, function) = found.ok_or(Status::INVALID)?;
     let out = output.get_mut(..size_of::<usize>()).ok_or(Status::FAULT)?;
     out.copy_from_slice(&function.to_ne_bytes());
-    report_now(socket, how)?;
-    Ok(Controlled::Done(size_of::<usize>()))
+    if let Some(how) = how {
+        completion::report(socket, how, Status::SUCCESS, 0)?;
+    }
+    Ok(size_of::<usize>())
 }
 
 fn bytes_of(guid: &GUID) -> [u8; 16] {

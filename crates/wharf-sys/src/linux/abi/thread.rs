@@ -154,6 +154,16 @@ pub unsafe extern "system" fn GetCurrentProcess() -> HANDLE {
     handle::CURRENT_PROCESS
 }
 
+/// The identifier of this process.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentprocessid>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn GetCurrentProcessId() -> u32 {
+    std::process::id()
+}
+
 /// The pseudo handle of the calling thread.
 ///
 /// Windows: <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentthread>

@@ -1,5 +1,6 @@
 //! winsock2.h and ws2tcpip.h: sockets.
 
+use std::net::SocketAddr;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -8,9 +9,11 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, PCSTR, PSTR};
 
+use super::connection::read_list;
 use super::ioapi::{status_of, wait_for_operation};
 use super::{mswsock, store, synch};
 use crate::platform::address::{Address, Family};
+use crate::platform::control::{Controlled, Input};
 use crate::platform::handle::Named;
 use crate::platform::network_events::Occasion;
 use crate::platform::object::{Event, Object};
@@ -130,7 +133,8 @@ fn make_socket(family: i32, kind: i32, protocol: i32, overlapped: bool) -> Resul
     open_socket(Socket::new(family, kind, overlapped)?)
 }
 
-fn open_socket(socket: Arc<Socket>) -> Result<SOCKET, Status> {
+/// A handle for a socket.
+pub fn open_socket(socket: Arc<Socket>) -> Result<SOCKET, Status> {
     let handle = handle::open(Object::Socket(socket)).map_err(|_| Status::TOO_MANY_SOCKETS)?;
     Ok(handle as SOCKET)
 }
@@ -152,7 +156,10 @@ pub unsafe extern "system" fn WSASocketW(
     let info = (!lpprotocolinfo.is_null()).then(|| {
         // SAFETY: not null, so valid by the caller's promise.
         let info = unsafe { lpprotocolinfo.read_unaligned() };
-        (info.iAddressFamily, info.iSocketType, info.iProtocol)
+        Described {
+            values: (info.iAddressFamily, info.iSocketType, info.iProtocol),
+            promised: info.dwProviderReserved,
+        }
     });
     make_socket_with(af, r#type, protocol, info, dwflags)
 }
@@ -174,16 +181,25 @@ pub unsafe extern "system" fn WSASocketA(
     let info = (!lpprotocolinfo.is_null()).then(|| {
         // SAFETY: not null, so valid by the caller's promise.
         let info = unsafe { lpprotocolinfo.read_unaligned() };
-        (info.iAddressFamily, info.iSocketType, info.iProtocol)
+        Described {
+            values: (info.iAddressFamily, info.iSocketType, info.iProtocol),
+            promised: info.dwProviderReserved,
+        }
     });
     make_socket_with(af, r#type, protocol, info, dwflags)
+}
+
+/// What WSASocket reads of a WSAPROTOCOL_INFO.
+struct Described {
+    values: (i32, i32, i32), // family, type, protocol
+    promised: u32,           // of WSADuplicateSocket: what stands for the new handle; else 0
 }
 
 fn make_socket_with(
     af: i32,
     kind: i32,
     protocol: i32,
-    info: Option<(i32, i32, i32)>,
+    info: Option<Described>,
     flags: u32,
 ) -> SOCKET {
     const MULTIPOINT: u32 = WSA_FLAG_MULTIPOINT_C_ROOT
@@ -192,7 +208,8 @@ fn make_socket_with(
         | WSA_FLAG_MULTIPOINT_D_LEAF;
     const KNOWN: u32 =
         WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT | WSA_FLAG_REGISTERED_IO | MULTIPOINT;
-    let (family_of, kind_of, protocol_of) = info.unwrap_or((af, kind, protocol));
+    let promised = info.as_ref().map_or(0, |info| info.promised);
+    let (family_of, kind_of, protocol_of) = info.map_or((af, kind, protocol), |info| info.values);
     let either = |given: i32, described: i32| {
         if given == FROM_PROTOCOL_INFO {
             described
@@ -202,6 +219,8 @@ fn make_socket_with(
     };
     let made = if flags & !KNOWN != 0 {
         startup::check().and(Err(Status::INVALID))
+    } else if promised != 0 {
+        startup::check().and_then(|()| handle::claim(promised))
     } else {
         let overlapped = flags & WSA_FLAG_OVERLAPPED != 0;
         make_socket(
@@ -230,6 +249,8 @@ pub unsafe extern "system" fn closesocket(s: SOCKET) -> i32 {
 
 // ---- names and connections ----
 
+/// The address that a program hands in.
+///
 /// # Safety
 /// `name` is null or valid for `length` bytes.
 pub unsafe fn read_address(
@@ -298,24 +319,36 @@ pub unsafe extern "system" fn listen(s: SOCKET, backlog: i32) -> i32 {
 /// # Safety
 /// `addr` and `addrlen` are null or valid, `addr` for `*addrlen` bytes.
 pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *mut i32) -> SOCKET {
-    let accept = || {
-        let listener = find(s)?;
-        let wants_address = !addr.is_null() && !addrlen.is_null();
-        // SAFETY: not null, so valid by the caller's promise.
-        let room = wants_address.then(|| unsafe { addrlen.read_unaligned() });
-        if room.is_some_and(|room| (room as i64) < listener.family.address_len() as i64) {
-            return Err(Status::FAULT); // before a connection is taken: it stays queued
-        }
-        let (accepted, peer) = listener.accept()?;
-        if wants_address {
-            // SAFETY: the caller's promise.
-            unsafe { write_address(&peer, addr, addrlen) }?;
-        }
-        let handle = open_socket(accepted.clone())?;
-        accepted.inherit_network_events(&listener, handle);
-        Ok(handle)
-    };
-    last_error::winsock_value(accept(), INVALID_SOCKET)
+    // SAFETY: the caller's promise.
+    let accepted = unsafe { accept_with(s, addr, addrlen, |listener| listener.accept()) };
+    last_error::winsock_value(accepted, INVALID_SOCKET)
+}
+
+/// A handle for the connection that `take` gives, and its peer's address.
+///
+/// # Safety
+/// `addr` and `addrlen` are null or valid, `addr` for `*addrlen` bytes.
+pub unsafe fn accept_with(
+    s: SOCKET,
+    addr: *mut SOCKADDR,
+    addrlen: *mut i32,
+    take: impl FnOnce(&Arc<Socket>) -> Result<(Arc<Socket>, Address), Status>,
+) -> Result<SOCKET, Status> {
+    let listener = find(s)?;
+    let wants_address = !addr.is_null() && !addrlen.is_null();
+    // SAFETY: not null, so valid by the caller's promise.
+    let room = wants_address.then(|| unsafe { addrlen.read_unaligned() });
+    if room.is_some_and(|room| (room as i64) < listener.family.address_len() as i64) {
+        return Err(Status::FAULT); // before a connection is taken: it stays queued
+    }
+    let (accepted, peer) = take(&listener)?;
+    if wants_address {
+        // SAFETY: the caller's promise.
+        unsafe { write_address(&peer, addr, addrlen) }?;
+    }
+    let handle = open_socket(accepted.clone())?;
+    accepted.inherit_network_events(&listener, handle);
+    Ok(handle)
 }
 
 /// Connects a socket.
@@ -327,15 +360,28 @@ pub unsafe extern "system" fn accept(s: SOCKET, addr: *mut SOCKADDR, addrlen: *m
 pub unsafe extern "system" fn connect(s: SOCKET, name: *const SOCKADDR, namelen: i32) -> i32 {
     let connect = || {
         let socket = find(s)?;
-        if name.is_null() || namelen < 0 {
-            return Err(Status::FAULT);
-        }
-        // SAFETY: the caller's promise; no more than an address needs is read.
-        let bytes =
-            unsafe { std::slice::from_raw_parts(name.cast::<u8>(), (namelen as usize).min(128)) };
-        socket.connect(Address::peer_from_windows(bytes, socket.family)?)
+        // SAFETY: the caller's promise.
+        socket.connect(unsafe { read_peer(name, namelen, socket.family) }?)
     };
     last_error::winsock_result(connect())
+}
+
+/// The address that a program wants a socket connected to; none for AF_UNSPEC.
+///
+/// # Safety
+/// `name` is null or valid for `length` bytes.
+pub unsafe fn read_peer(
+    name: *const SOCKADDR,
+    length: i32,
+    family: Family,
+) -> Result<Option<Address>, Status> {
+    if name.is_null() || length < 0 {
+        return Err(Status::FAULT);
+    }
+    // SAFETY: the caller's promise; no more than an address needs is read.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(name.cast::<u8>(), (length as usize).min(128)) };
+    Address::peer_from_windows(bytes, family)
 }
 
 /// The local address of a bound socket.
@@ -762,7 +808,7 @@ pub unsafe extern "system" fn WSAIoctl(
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let input = unsafe { Input::read(lpvinbuffer.cast(), cbinbuffer) };
+    let input = unsafe { Captured::read(lpvinbuffer.cast(), cbinbuffer) };
     // SAFETY: the caller's promise.
     let overlapped = (!lpoverlapped.is_null()).then(|| unsafe { Overlapped::new(lpoverlapped) });
     let how = overlapped
@@ -774,18 +820,31 @@ pub unsafe extern "system" fn WSAIoctl(
         if lpcbbytesreturned.is_null() {
             return Err(Status::FAULT);
         }
-        mswsock::control(&socket, s, dwiocontrolcode, input.bytes(), output, how)
+        if dwiocontrolcode == SIO_GET_EXTENSION_FUNCTION_POINTER {
+            return mswsock::extension(&socket, input.bytes(), output, how).map(Controlled::Done);
+        }
+        let list = match dwiocontrolcode {
+            // SAFETY: the caller's promise.
+            SIO_ADDRESS_LIST_SORT => unsafe { read_list_of(lpvinbuffer.cast(), cbinbuffer) }?,
+            _ => Vec::new(),
+        };
+        let input = Input {
+            bytes: input.bytes(),
+            list: &list,
+            handle: s,
+        };
+        socket.control(dwiocontrolcode, &input, output, how)
     };
     let result = match control() {
-        Ok(mswsock::Controlled::Done(returned)) => {
+        Ok(Controlled::Done(returned)) => {
             // SAFETY: the caller's promise.
             unsafe { store(lpcbbytesreturned, returned as u32) };
             Ok(())
         }
-        Ok(mswsock::Controlled::Pending) => Err(Status::IO_PENDING),
-        Ok(mswsock::Controlled::Refused(status)) => {
+        Ok(Controlled::Pending) => Err(Status::IO_PENDING),
+        Ok(Controlled::Refused(status, returned)) => {
             // SAFETY: the caller's promise.
-            unsafe { store(lpcbbytesreturned, 0) };
+            unsafe { store(lpcbbytesreturned, returned as u32) };
             Err(status)
         }
         Err(status) => Err(status),
@@ -794,16 +853,16 @@ pub unsafe extern "system" fn WSAIoctl(
 }
 
 /// The input of a control code, copied: a program may pass the same buffer for the output.
-struct Input {
+struct Captured {
     bytes: [u8; 64], // more than any code reads
     length: usize,
 }
 
-impl Input {
+impl Captured {
     /// # Safety
     /// `base` is null or valid for reads of `length` bytes.
-    unsafe fn read(base: *const u8, length: u32) -> Input {
-        let mut input = Input {
+    unsafe fn read(base: *const u8, length: u32) -> Captured {
+        let mut input = Captured {
             bytes: [0; 64],
             length: 0,
         };
@@ -818,6 +877,28 @@ impl Input {
     fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+}
+
+/// The addresses of a list in a buffer of that length.
+///
+/// # Safety
+/// `list` is null or valid for reads of `length` bytes, and so are the pointers in it.
+unsafe fn read_list_of(
+    list: *const SOCKET_ADDRESS_LIST,
+    length: u32,
+) -> Result<Vec<SocketAddr>, Status> {
+    let header = std::mem::offset_of!(SOCKET_ADDRESS_LIST, Address);
+    if list.is_null() || (length as usize) < header {
+        return Err(Status::INVALID);
+    }
+    // SAFETY: the count is within the buffer.
+    let count = unsafe { (&raw const (*list).iAddressCount).read_unaligned() };
+    let count = usize::try_from(count).map_err(|_| Status::INVALID)?;
+    if (length as usize - header) / size_of::<SOCKET_ADDRESS>() < count {
+        return Err(Status::INVALID);
+    }
+    // SAFETY: the entries are within the buffer; what they point to is the caller's promise.
+    unsafe { read_list(list) }
 }
 
 /// # Safety

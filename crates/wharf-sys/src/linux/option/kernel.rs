@@ -84,11 +84,37 @@ impl Options {
             .try_for_each(|setting| self.carry(setting, fd, family))
     }
 
-    /// Tells a descriptor just created everything that was ever set.
-    pub fn apply_to_fresh(&self, fd: RawFd, family: Family) -> Result<(), Status> {
-        settings()
-            .filter(|setting| self.recorded(*setting).is_some())
-            .try_for_each(|setting| self.carry(setting, fd, family))
+    /// What is in effect on a descriptor that somebody else has set up. Lingering becomes the library's.
+    pub fn of_descriptor(fd: RawFd, family: Family) -> Options {
+        let mut options = Options::default();
+        for setting in settings() {
+            let (level, name) = match setting.record().kernel {
+                Kernel::Plain(level, name) => (level, name),
+                Kernel::KeepAlive if setting == Setting::KeepAlive => {
+                    (libc::SOL_SOCKET, libc::SO_KEEPALIVE)
+                }
+                Kernel::V6Only if family == Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
+                _ => continue,
+            };
+            // What the descriptor does not know it was not told.
+            match get_int(fd, level, name) {
+                Ok(value) if value as u32 != setting.record().default => {
+                    options.record(setting, Some(value as u32));
+                }
+                _ => {}
+            }
+        }
+        if let Some(linger) = system::take_linger(fd) {
+            options.record(Setting::Linger, Some(1 | u32::from(linger) << 16));
+        }
+        options
+    }
+
+    /// Tells a descriptor just created everything that was ever set. At worst an option is the default.
+    pub fn apply_to_fresh(&self, fd: RawFd, family: Family) {
+        for setting in settings().filter(|setting| self.recorded(*setting).is_some()) {
+            let _ = self.carry(setting, fd, family);
+        }
     }
 
     /// Tells `fd` the value of one setting.

@@ -45,26 +45,39 @@ const _: () = assert!(NAME == offset_of!(WSAPROTOCOL_INFOA, szProtocol));
 ///
 /// Too little room is [`Status::FAULT`] with the length that is needed; more is fine and stays as it was.
 pub fn protocol_info_a(target: &Target, out: &mut [u8], len: i32) -> (Result<(), Status>, i32) {
-    protocol_info::<{ size_of::<WSAPROTOCOL_INFOA>() }, 1>(target, out, len)
+    protocol_info::<{ size_of::<WSAPROTOCOL_INFOA>() }, 1>(target.family, target.kind, out, len)
 }
 
 /// Writes a WSAPROTOCOL_INFOW, as [`protocol_info_a`] does.
 pub fn protocol_info_w(target: &Target, out: &mut [u8], len: i32) -> (Result<(), Status>, i32) {
-    protocol_info::<{ size_of::<WSAPROTOCOL_INFOW>() }, 2>(target, out, len)
+    protocol_info::<{ size_of::<WSAPROTOCOL_INFOW>() }, 2>(target.family, target.kind, out, len)
+}
+
+/// Writes the description of a protocol in the form of SO_PROTOCOL_INFOA or SO_PROTOCOL_INFOW, as long as `out`.
+pub fn describe_protocol(family: Family, kind: Kind, form: i32, out: &mut [u8]) {
+    let len = out.len() as i32;
+    let (written, _) = match form {
+        SO_PROTOCOL_INFOA => {
+            protocol_info::<{ size_of::<WSAPROTOCOL_INFOA>() }, 1>(family, kind, out, len)
+        }
+        _ => protocol_info::<{ size_of::<WSAPROTOCOL_INFOW>() }, 2>(family, kind, out, len),
+    };
+    debug_assert_eq!(written, Ok(()));
 }
 
 /// Writes a form of `SIZE` bytes whose name has units of `UNIT` bytes.
 fn protocol_info<const SIZE: usize, const UNIT: usize>(
-    target: &Target,
+    family: Family,
+    kind: Kind,
     out: &mut [u8],
     len: i32,
 ) -> (Result<(), Status>, i32) {
     let Some(out) = out.get_mut(..SIZE) else {
         return (Err(Status::FAULT), SIZE as i32);
     };
-    let protocol = protocol(target.family, target.kind);
+    let protocol = protocol(family, kind);
     out.fill(0);
-    write_protocol(target, &protocol, out);
+    write_protocol(family, kind, &protocol, out);
     for (unit, byte) in out[NAME..]
         .chunks_exact_mut(UNIT)
         .zip(protocol.name.bytes())
@@ -75,9 +88,9 @@ fn protocol_info<const SIZE: usize, const UNIT: usize>(
 }
 
 /// Writes what both forms begin with.
-fn write_protocol(target: &Target, protocol: &Protocol, out: &mut [u8]) {
-    let address_len = target.family.address_len() as u32;
-    let provider = match target.family {
+fn write_protocol(family: Family, kind: Kind, protocol: &Protocol, out: &mut [u8]) {
+    let address_len = family.address_len() as u32;
+    let provider = match family {
         Family::V4 => IPV4_PROVIDER,
         Family::V6 => IPV6_PROVIDER,
     };
@@ -101,13 +114,13 @@ fn write_protocol(target: &Target, protocol: &Protocol, out: &mut [u8]) {
         (offset_of!(WSAPROTOCOL_INFOW, iVersion), 2),
         (
             offset_of!(WSAPROTOCOL_INFOW, iAddressFamily),
-            u32::from(target.family.windows()),
+            u32::from(family.windows()),
         ),
         (offset_of!(WSAPROTOCOL_INFOW, iMaxSockAddr), address_len),
         (offset_of!(WSAPROTOCOL_INFOW, iMinSockAddr), address_len),
         (
             offset_of!(WSAPROTOCOL_INFOW, iSocketType),
-            target.kind.windows() as u32,
+            kind.windows() as u32,
         ),
         (
             offset_of!(WSAPROTOCOL_INFOW, iProtocol),

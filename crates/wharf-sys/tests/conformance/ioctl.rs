@@ -1,0 +1,546 @@
+//! WSAIoctl: the codes about addresses, routes and interfaces, and how each kind answers with an OVERLAPPED.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ptr::{null, null_mut};
+
+use wharf_sys::*;
+
+use crate::harness::*;
+use crate::tcp::*;
+
+const KEY: usize = 0x88;
+const UNTOUCHED_COUNT: u32 = 0xAAAA;
+const ADDRESS_LIST_CHANGE: u32 = 1 << FD_ADDRESS_LIST_CHANGE_BIT;
+
+/// What a call of WSAIoctl came to: its answer, and the count of bytes returned (or [`UNTOUCHED_COUNT`]).
+type Outcome = (Result<(), WSA_ERROR>, u32);
+
+impl Raw {
+    fn control(self, code: u32, input: &[u8], output: &mut [u8]) -> Outcome {
+        self.control_with(code, input, output, None)
+    }
+
+    fn control_with(
+        self,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+        request: Option<&Request>,
+    ) -> Outcome {
+        let mut returned = UNTOUCHED_COUNT;
+        let pointer = |empty: bool, at: *const u8| if empty { null() } else { at };
+        // SAFETY: buffers have the lengths given; output and OVERLAPPED outlive the operation in these tests.
+        let result = check(unsafe {
+            WSAIoctl(
+                self.0,
+                code,
+                pointer(input.is_empty(), input.as_ptr()).cast(),
+                input.len() as u32,
+                pointer(output.is_empty(), output.as_ptr())
+                    .cast_mut()
+                    .cast(),
+                output.len() as u32,
+                &mut returned,
+                request.map_or(null_mut(), Request::overlapped),
+                None,
+            )
+        });
+        if let Some(request) = request {
+            let answer = match result {
+                Ok(()) => done(0),
+                Err(WSA_IO_PENDING) => PENDING,
+                Err(error) => Err(error),
+            };
+            let _ = request.note(answer); // it is told by `result`
+        }
+        (result, returned)
+    }
+}
+
+fn udp(family: Family) -> Socket {
+    Socket::open(family.number(), SOCK_DGRAM, 0).unwrap()
+}
+
+/// The addresses of a SOCKET_ADDRESS_LIST, whose pointers lead into it.
+fn addresses_in(list: &[u8]) -> Vec<SocketAddr> {
+    let number = |at: usize| u32::from_ne_bytes(list[at..at + 4].try_into().unwrap());
+    let header = std::mem::offset_of!(SOCKET_ADDRESS_LIST, Address);
+    (0..number(0) as usize)
+        .map(|index| {
+            let entry = header + index * size_of::<SOCKET_ADDRESS>();
+            let pointer = usize::from_ne_bytes(list[entry..entry + 8].try_into().unwrap());
+            let length = number(entry + 8);
+            let at = pointer - list.as_ptr().addr();
+            let mut address = Address::room().with_len(length as i32);
+            let bytes = &list[at..at + length as usize];
+            // SAFETY: the room is larger than any address.
+            unsafe {
+                bytes
+                    .as_ptr()
+                    .copy_to_nonoverlapping(address.as_mut_ptr().cast(), bytes.len());
+            }
+            address.get()
+        })
+        .collect()
+}
+
+/// An address as bytes.
+fn bytes_of(address: &Address) -> Vec<u8> {
+    // SAFETY: the storage is larger than the length.
+    unsafe { std::slice::from_raw_parts(address.as_ptr().cast(), address.len as usize) }.to_vec()
+}
+
+// --- addresses -------------------------------------------------------------------------------------
+
+/// The list tells how much room it needs, and leaves a buffer alone that is too small.
+/// Source: SIO_ADDRESS_LIST_QUERY; validated on Windows.
+#[test]
+fn address_list_tells_its_size() {
+    let _watch = watch();
+    let socket = Socket::tcp(Family::V4);
+    let (answer, needed) = socket.control(SIO_ADDRESS_LIST_QUERY, &[], &mut []);
+    assert_eq!(answer, Err(WSAEFAULT));
+    let mut room = vec![0xEE; needed as usize];
+    let short = needed as usize - 1;
+    assert_eq!(
+        socket.control(SIO_ADDRESS_LIST_QUERY, &[], &mut room[..short]),
+        (Err(WSAEFAULT), needed)
+    );
+    assert!(room.iter().all(|byte| *byte == 0xEE), "nothing is written");
+    assert_eq!(
+        socket.control(SIO_ADDRESS_LIST_QUERY, &[], &mut [0; 2]),
+        (Err(WSAEINVAL), 0),
+        "less than the fixed part"
+    );
+    assert_eq!(
+        socket.control(SIO_ADDRESS_LIST_QUERY, &[], &mut room),
+        (Ok(()), needed)
+    );
+}
+
+/// The list has addresses of the socket's family, to each of which a socket can be bound.
+/// Source: SIO_ADDRESS_LIST_QUERY.
+#[test]
+fn addresses_of_the_list_are_local() {
+    let _watch = watch();
+    differs_under_wine("lists IPv4 addresses only", || {
+        for family in FAMILIES {
+            let socket = udp(family);
+            let mut list = vec![0; 4096];
+            assert_eq!(
+                socket.control(SIO_ADDRESS_LIST_QUERY, &[], &mut list).0,
+                Ok(())
+            );
+            let addresses = addresses_in(&list);
+            assert!(!addresses.is_empty());
+            for address in addresses {
+                assert_eq!(address.is_ipv4(), family == Family::V4);
+                if !matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+                    assert_eq!(udp(family).bind(&address.into()), Ok(()), "{address}");
+                }
+            }
+        }
+    });
+}
+
+/// An immediate code with an OVERLAPPED returns its count and reports a success with 0 bytes; its refusal leaves the status
+/// block alone.
+/// Source: WSAIoctl, overlapped; validated on Windows.
+#[test]
+fn immediate_code_reports_a_success_of_no_bytes() {
+    let _watch = watch();
+    let socket = Socket::tcp(Family::V4);
+    let port = port_of(*socket, KEY);
+    let request = Request::new(0);
+    request.mark_status(1, 2);
+    let mut small = [0; 9];
+    let (answer, needed) =
+        socket.control_with(SIO_ADDRESS_LIST_QUERY, &[], &mut small, Some(&request));
+    assert_eq!(answer, Err(WSAEFAULT));
+    assert_eq!((request.internal(), request.internal_high()), (1, 2));
+    let mut list = vec![0; needed as usize];
+    assert_eq!(
+        socket.control_with(SIO_ADDRESS_LIST_QUERY, &[], &mut list, Some(&request)),
+        (Ok(()), needed)
+    );
+    assert_eq!(next(&port), request.success(KEY, 0));
+}
+
+/// Sorting puts what cannot be reached last, and keeps the rest together; the same buffer may be input and output.
+/// Source: SIO_ADDRESS_LIST_SORT.
+#[test]
+fn addresses_are_sorted() {
+    let _watch = watch();
+    differs_under_wine("does not know the code", || {
+        let socket = Socket::tcp(Family::V6);
+        let unreachable: SocketAddr = "[fe80::1]:7".parse().unwrap(); // on no link
+        let mut given = [Address::from(unreachable), Family::V6.loopback(7)];
+        let header = std::mem::offset_of!(SOCKET_ADDRESS_LIST, Address);
+        let mut list = vec![0u8; 256];
+        list[..4].copy_from_slice(&2u32.to_ne_bytes());
+        for (index, address) in given.iter_mut().enumerate() {
+            let entry = header + index * size_of::<SOCKET_ADDRESS>();
+            let pointer = address.as_mut_ptr().expose_provenance();
+            list[entry..entry + 8].copy_from_slice(&pointer.to_ne_bytes());
+            list[entry + 8..entry + 12].copy_from_slice(&address.len.to_ne_bytes());
+        }
+        let mut output = vec![0; 256];
+        let (answer, length) = socket.control(SIO_ADDRESS_LIST_SORT, &list, &mut output);
+        assert_eq!((answer, length), (Ok(()), 8 + 2 * 16 + 2 * 28));
+        let sorted = addresses_in(&output);
+        assert_eq!(sorted, [given[1].get(), unreachable]);
+        let (answer, needed) = socket.control(SIO_ADDRESS_LIST_SORT, &list, &mut []);
+        assert_eq!((answer, needed), (Err(WSAEFAULT), length));
+        assert_eq!(
+            socket
+                .control(SIO_ADDRESS_LIST_SORT, &list[..30], &mut output)
+                .0,
+            Err(WSAEINVAL),
+            "fewer entries than it says"
+        );
+    });
+}
+
+// --- routes ----------------------------------------------------------------------------------------
+
+/// The local address that leads to a destination, without a port.
+/// Source: SIO_ROUTING_INTERFACE_QUERY.
+#[test]
+fn route_tells_the_local_address() {
+    let _watch = watch();
+    differs_under_wine("looks at IPv4 only", || {
+        for family in FAMILIES {
+            let socket = udp(family);
+            let input = bytes_of(&family.loopback(80));
+            let mut output = Address::room();
+            let mut bytes = [0; 64];
+            let (answer, length) = socket.control(SIO_ROUTING_INTERFACE_QUERY, &input, &mut bytes);
+            assert_eq!((answer, length as usize), (Ok(()), input.len()));
+            output.len = length as i32;
+            // SAFETY: the room is larger than any address.
+            unsafe {
+                bytes
+                    .as_ptr()
+                    .copy_to_nonoverlapping(output.as_mut_ptr().cast(), length as usize);
+            }
+            assert_eq!(plain(output.get()), plain(family.loopback(0).get()));
+        }
+    });
+}
+
+/// What is refused, and what becomes of the count then.
+/// Source: SIO_ROUTING_INTERFACE_QUERY; validated on Windows.
+#[test]
+fn route_needs_a_destination() {
+    let _watch = watch();
+    let loopback = bytes_of(&Family::V4.loopback(80));
+    let socket = udp(Family::V4);
+    for room in [0, 15] {
+        let output = &mut [0; 15][..room];
+        let refused = socket.control(SIO_ROUTING_INTERFACE_QUERY, &loopback, output);
+        assert_eq!(refused.0, Err(WSAEFAULT));
+    }
+    differs_under_wine("has other codes, and tells no size", move || {
+        let short = socket.control(SIO_ROUTING_INTERFACE_QUERY, &loopback, &mut [0; 15]);
+        assert_eq!(short, (Err(WSAEFAULT), 16));
+        let query = |input: &[u8]| socket.control(SIO_ROUTING_INTERFACE_QUERY, input, &mut [0; 16]);
+        let unspecified = bytes_of(&Family::V4.loopback(80).with_family(AF_UNSPEC));
+        let anywhere = bytes_of(&Family::V4.any(80));
+        for (input, error) in [
+            (&[][..], WSAEINVAL),
+            (&loopback[..15], WSAEINVAL),
+            (&unspecified[..], WSAEAFNOSUPPORT),
+            (&anywhere[..], WSAEINVAL),
+        ] {
+            assert_eq!(query(input), (Err(error), UNTOUCHED_COUNT));
+        }
+    });
+}
+
+// --- interfaces ------------------------------------------------------------------------------------
+
+/// The IPv4 interfaces, with the loopback among them.
+/// Source: SIO_GET_INTERFACE_LIST.
+#[test]
+fn interfaces_are_listed() {
+    let _watch = watch();
+    let socket = udp(Family::V4);
+    let mut output = vec![0; 64 * size_of::<INTERFACE_INFO>()];
+    let (answer, length) = socket.control(SIO_GET_INTERFACE_LIST, &[], &mut output);
+    assert_eq!(answer, Ok(()));
+    let size = size_of::<INTERFACE_INFO>();
+    assert!(length > 0 && (length as usize).is_multiple_of(size));
+    let loopback = output[..length as usize].chunks_exact(size).any(|entry| {
+        let flags = u32::from_ne_bytes(entry[..4].try_into().unwrap());
+        let address = &entry[std::mem::offset_of!(INTERFACE_INFO, iiAddress)..];
+        let mask = &entry[std::mem::offset_of!(INTERFACE_INFO, iiNetmask)..];
+        flags & (IFF_UP | IFF_LOOPBACK) == IFF_UP | IFF_LOOPBACK
+            && address[..8] == [2, 0, 0, 0, 127, 0, 0, 1]
+            && mask[4..8] == [255, 0, 0, 0]
+    });
+    not_under_wine("it leaves the loopback out", || assert!(loopback));
+    assert_eq!(
+        socket.control(SIO_GET_INTERFACE_LIST, &[], &mut [0; 8]),
+        (Err(WSAEFAULT), 0)
+    );
+}
+
+/// Overlapped it pends, and reports its size or its failure.
+/// Source: SIO_GET_INTERFACE_LIST with an OVERLAPPED; validated on Windows.
+#[test]
+fn interface_list_is_reported_later() {
+    let _watch = watch();
+    differs_under_wine("is done at once", || {
+        let socket = udp(Family::V4);
+        let port = port_of(*socket, KEY);
+        socket
+            .set_notification_modes(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS)
+            .unwrap();
+        let request = Request::new(0);
+        let mut output = vec![0; 64 * size_of::<INTERFACE_INFO>()];
+        let size = socket.control(SIO_GET_INTERFACE_LIST, &[], &mut output).1;
+        let pending = (Err(WSA_IO_PENDING), UNTOUCHED_COUNT);
+        assert_eq!(
+            socket.control_with(SIO_GET_INTERFACE_LIST, &[], &mut output, Some(&request)),
+            pending
+        );
+        assert_eq!(next(&port), request.success(KEY, size));
+        let mut small = [0; 8];
+        assert_eq!(
+            socket.control_with(SIO_GET_INTERFACE_LIST, &[], &mut small, Some(&request)),
+            pending
+        );
+        assert_eq!(next(&port), request.failure(KEY, ERROR_INSUFFICIENT_BUFFER));
+        assert_eq!(socket.result(&request, false), Err(WSAEFAULT));
+    });
+}
+
+/// An IPv6 socket has neither IPv4 interfaces nor a broadcast address.
+/// Source: SIO_GET_INTERFACE_LIST; SIO_GET_BROADCAST_ADDRESS.
+#[test]
+fn broadcast_is_for_ipv4() {
+    let _watch = watch();
+    differs_under_wine("does not know the code", || {
+        let (four, six) = (udp(Family::V4), udp(Family::V6));
+        let mut output = [0; 64];
+        assert_eq!(
+            four.control(SIO_GET_BROADCAST_ADDRESS, &[], &mut output),
+            (Ok(()), 16)
+        );
+        assert_eq!(output[..8], [2, 0, 0, 0, 255, 255, 255, 255]);
+        assert_eq!(
+            four.control(SIO_GET_BROADCAST_ADDRESS, &[], &mut [0; 15]),
+            (Err(WSAEFAULT), 0)
+        );
+        assert_eq!(
+            six.control(SIO_GET_BROADCAST_ADDRESS, &[], &mut output),
+            (Err(WSAENOPROTOOPT), 0)
+        );
+        assert_eq!(
+            six.control(SIO_GET_INTERFACE_LIST, &[], &mut output),
+            (Err(WSAEINVAL), 0)
+        );
+    });
+}
+
+// --- handles and hints -----------------------------------------------------------------------------
+
+/// There are no layers: every base handle is the handle itself. With an OVERLAPPED the code is unsupported.
+/// Source: SIO_BASE_HANDLE, SIO_BSP_HANDLE; validated on Windows.
+#[test]
+fn base_handle_is_the_handle() {
+    let _watch = watch();
+    differs_under_wine("knows SIO_BASE_HANDLE only", || {
+        let socket = Socket::tcp(Family::V4);
+        let port = port_of(*socket, KEY);
+        for code in [
+            SIO_BASE_HANDLE,
+            SIO_BSP_HANDLE,
+            SIO_BSP_HANDLE_SELECT,
+            SIO_BSP_HANDLE_POLL,
+        ] {
+            let mut output = [0; 8];
+            assert_eq!(socket.control(code, &[], &mut output), (Ok(()), 8));
+            assert_eq!(usize::from_ne_bytes(output), socket.0);
+            assert_eq!(
+                socket.control(code, &[], &mut output[..7]),
+                (Err(WSAEFAULT), 0)
+            );
+            let request = Request::new(0);
+            let mut untouched = [7; 8];
+            assert_eq!(
+                socket.control_with(code, &[], &mut untouched, Some(&request)),
+                (Err(WSA_IO_PENDING), UNTOUCHED_COUNT)
+            );
+            assert_eq!(next(&port), request.failure(KEY, ERROR_NOT_SUPPORTED));
+            assert_eq!(untouched, [7; 8]);
+        }
+    });
+}
+
+/// Codes that only hint are accepted by the sockets they are for, and unknown to others.
+/// Source: SIO_ENABLE_CIRCULAR_QUEUEING, SIO_LOOPBACK_FAST_PATH; validated on Windows for the first.
+#[test]
+fn hints_are_accepted() {
+    let _watch = watch();
+    differs_under_wine("knows fewer of them", || {
+        let (stream, datagrams) = (Socket::tcp(Family::V4), udp(Family::V4));
+        let on = 1u32.to_ne_bytes();
+        assert_eq!(
+            datagrams.control(SIO_ENABLE_CIRCULAR_QUEUEING, &[], &mut []),
+            (Ok(()), 0)
+        );
+        assert_eq!(
+            stream.control(SIO_LOOPBACK_FAST_PATH, &on, &mut []),
+            (Ok(()), 0)
+        );
+        for (socket, code) in [
+            (&stream, SIO_FLUSH),
+            (&stream, FIOASYNC as u32),
+            (&stream, SIO_GET_QOS),
+            (&stream, SIO_TRANSLATE_HANDLE),
+            (&datagrams, SIO_LOOPBACK_FAST_PATH),
+        ] {
+            assert_eq!(
+                socket.control(code, &on, &mut [0; 64]),
+                (Err(WSAEOPNOTSUPP), 0),
+                "{code:#x}"
+            );
+        }
+    });
+}
+
+/// How much should be under way: a constant of a connected stream.
+/// Source: SIO_IDEAL_SEND_BACKLOG_QUERY; validated on Windows.
+#[test]
+fn ideal_backlog_is_of_connections() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let mut output = [0; 4];
+    assert_eq!(
+        pair.server
+            .control(SIO_IDEAL_SEND_BACKLOG_QUERY, &[], &mut output),
+        (Ok(()), 4)
+    );
+    assert_eq!(u32::from_ne_bytes(output), 0x10000);
+    differs_under_wine("answers every stream, in any state", || {
+        let socket = Socket::tcp(Family::V4);
+        let mut output = [0; 4];
+        assert_eq!(
+            socket.control(SIO_IDEAL_SEND_BACKLOG_QUERY, &[], &mut output),
+            (Err(WSAENOTCONN), 0)
+        );
+        assert_eq!(
+            udp(Family::V4).control(SIO_IDEAL_SEND_BACKLOG_QUERY, &[], &mut output),
+            (Err(WSAEOPNOTSUPP), 0)
+        );
+    });
+}
+
+// --- changes ---------------------------------------------------------------------------------------
+
+const NO_CHANGES: &str = "knows changes of addresses only";
+
+/// Waiting for a change pends whatever the blocking mode, and can be cancelled; closing ends it as cancelled.
+/// Source: SIO_ADDRESS_LIST_CHANGE, SIO_ROUTING_INTERFACE_CHANGE; validated on Windows.
+#[test]
+fn wait_for_a_change_pends() {
+    let _watch = watch();
+    differs_under_wine(NO_CHANGES, || {
+        let destination = bytes_of(&Family::V4.loopback(0));
+        for non_blocking in [false, true] {
+            for (code, input) in [
+                (SIO_ADDRESS_LIST_CHANGE, &[][..]),
+                (SIO_ROUTING_INTERFACE_CHANGE, &destination),
+            ] {
+                let socket = udp(Family::V4);
+                let port = port_of(*socket, KEY);
+                socket.set_non_blocking(non_blocking);
+                let (first, second) = (Request::new(0), Request::new(0));
+                let pending = (Err(WSA_IO_PENDING), UNTOUCHED_COUNT);
+                for request in [&first, &second] {
+                    assert_eq!(
+                        socket.control_with(code, input, &mut [], Some(request)),
+                        pending
+                    );
+                }
+                assert_eq!(socket.cancel(&first), Ok(()));
+                assert_eq!(next(&port), first.failure(KEY, ERROR_OPERATION_ABORTED));
+                socket.close().unwrap();
+                assert_eq!(next(&port), second.failure(KEY, ERROR_OPERATION_ABORTED));
+            }
+        }
+    });
+}
+
+/// Closing a connected stream ends a wait for a change as cancelled too, not as a broken connection.
+/// Source: SIO_ADDRESS_LIST_CHANGE; closesocket.
+#[test]
+fn wait_of_a_connection_ends_as_cancelled() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let port = port_of(*pair.server, KEY);
+    let request = Request::new(0);
+    assert_eq!(
+        pair.server
+            .control_with(SIO_ADDRESS_LIST_CHANGE, &[], &mut [], Some(&request))
+            .0,
+        Err(WSA_IO_PENDING)
+    );
+    pair.server.close().unwrap();
+    assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+}
+
+/// Without an OVERLAPPED a non-blocking socket answers WSAEWOULDBLOCK and is told later; a blocking one waits.
+/// Source: SIO_ADDRESS_LIST_CHANGE; validated on Windows.
+#[test]
+fn wait_without_overlapped_obeys_the_blocking_mode() {
+    let _watch = watch();
+    let socket = udp(Family::V4);
+    socket.set_non_blocking(true);
+    assert_eq!(
+        socket.control(SIO_ADDRESS_LIST_CHANGE, &[], &mut []).0,
+        Err(WSAEWOULDBLOCK)
+    );
+    let event = Event::manual();
+    // SAFETY: takes no pointers.
+    let selected = unsafe {
+        WSAEventSelect(
+            socket.0,
+            event.raw() as WSAEVENT,
+            ADDRESS_LIST_CHANGE as i32,
+        )
+    };
+    assert_eq!(check(selected), Ok(()));
+    not_under_wine("it ends only with the process", || {
+        let blocking = udp(Family::V4).into_raw();
+        let waiter = spawn(move || blocking.control(SIO_ADDRESS_LIST_CHANGE, &[], &mut []).0);
+        waiter.until_waits();
+        blocking.close().unwrap();
+        assert_eq!(waiter.join(), Err(WSAEINTR));
+    });
+}
+
+/// A destination is needed where a route is to be watched.
+/// Source: SIO_ROUTING_INTERFACE_CHANGE, lpvInBuffer.
+#[test]
+fn route_to_watch_needs_a_destination() {
+    let _watch = watch();
+    differs_under_wine(NO_CHANGES, || {
+        let socket = udp(Family::V4);
+        let request = Request::new(0);
+        for input in [vec![], bytes_of(&Family::V4.any(0))] {
+            assert_eq!(
+                socket
+                    .control_with(
+                        SIO_ROUTING_INTERFACE_CHANGE,
+                        &input,
+                        &mut [],
+                        Some(&request)
+                    )
+                    .0,
+                Err(WSAEINVAL)
+            );
+        }
+    });
+}
