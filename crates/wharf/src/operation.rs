@@ -145,7 +145,7 @@ impl<T> Operation<T> {
         // SAFETY: nobody else uses it: it is not under way yet.
         unsafe {
             *overlapped = unused();
-            (*overlapped).hEvent = event as _;
+            (*overlapped).hEvent = std::ptr::without_provenance_mut(event); // a number, never followed
         }
         match call(overlapped) {
             Ok(()) => Ok(flight),
