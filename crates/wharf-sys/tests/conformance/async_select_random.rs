@@ -329,6 +329,13 @@ fn check_messages(windows: &[Window], connections: &mut [Watched], random: &mut 
 #[test]
 fn random_messages_follow_the_rules() {
     let _watch = watch();
+    not_under_wine(
+        "now and then no FD_CLOSE at a registration after the end",
+        random_messages,
+    );
+}
+
+fn random_messages() {
     let mut random = Random::new(seed(), 0);
     let windows = [Window::new(), Window::new()];
     let until = Instant::now() + stress_duration();

@@ -766,6 +766,9 @@ fn port_zero_is_chosen_at_bind() {
     let _watch = watch();
     for protocol in [Tcp, Udp] {
         for sharing in SHARINGS {
+            if under_wine() && (protocol, sharing) == (Udp, Reuse) {
+                continue; // it binds by the rules of Linux, which may choose a port twice then
+            }
             let sockets: Vec<_> = (0..200)
                 .map(|_| bound(protocol, &at("127.0.0.1", 0), sharing).unwrap())
                 .collect();
