@@ -47,19 +47,27 @@ fn port_of(socket: &Socket) -> u16 {
     socket.local_address().expect("getsockname").port()
 }
 
-/// A socket that holds a port at 127.0.0.9, so that two tests never use the same one. Nobody else has it: it is none of those
-/// that systems choose for connections.
-fn reserved(protocol: Protocol) -> Socket {
+/// A port that no other test has, nor any connection: it is none of those that systems choose by themselves.
+fn quiet_port() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16 % 20_000;
     loop {
         let tried = first.wrapping_add(TRIED.fetch_add(1, Relaxed));
         let port = 10_000 + tried % 20_000;
-        let is_free = bound(protocol, &at("0.0.0.0", port), Default).is_ok();
-        if is_free && let Ok(socket) = bound(protocol, &at("127.0.0.9", port), Default) {
-            return socket;
+        let is_free = |protocol, ip| bound(protocol, &at(ip, port), Default).is_ok();
+        let places = [(Tcp, "0.0.0.0"), (Udp, "0.0.0.0"), (Tcp, "::"), (Udp, "::")];
+        if places
+            .into_iter()
+            .all(|(protocol, ip)| is_free(protocol, ip))
+        {
+            return port;
         }
     }
+}
+
+/// A socket that holds a port at 127.0.0.9, so that it stays this test's while nothing else is bound to it.
+fn reserved(protocol: Protocol) -> Socket {
+    bound(protocol, &at("127.0.0.9", quiet_port()), Default).expect("a quiet port")
 }
 
 fn fresh(protocol: Protocol, address: &Address, sharing: Sharing) -> Socket {
@@ -188,7 +196,7 @@ fn specific_addresses_are_independent() {
     for protocol in protocols_by_address() {
         for first in SHARINGS {
             for second in SHARINGS {
-                let one = bound(protocol, &at("127.0.0.1", 0), first).unwrap();
+                let one = bound(protocol, &at("127.0.0.1", quiet_port()), first).unwrap();
                 let other = bound(protocol, &at("127.0.0.2", port_of(&one)), second);
                 assert_eq!(other.err(), None, "{protocol:?} {first:?} {second:?}");
             }
@@ -218,14 +226,14 @@ fn dual_wildcard_beside_the_ipv4_wildcard() {
     let _watch = watch();
     differs_under_wine("binds by the rules of Linux", || {
         for protocol in [Tcp, Udp] {
-            let dual = bound_dual(protocol, &at("::", 0), Default).unwrap();
+            let dual = bound_dual(protocol, &at("::", quiet_port()), Default).unwrap();
             let v4 = bound(protocol, &at("0.0.0.0", port_of(&dual)), Default);
             assert_eq!(v4.err(), None, "{protocol:?}");
-            let v4 = bound(protocol, &at("0.0.0.0", 0), Default).unwrap();
+            let v4 = bound(protocol, &at("0.0.0.0", quiet_port()), Default).unwrap();
             let dual = bound_dual(protocol, &at("::", port_of(&v4)), Default);
             assert_eq!(dual.err(), None, "{protocol:?}");
         }
-        let dual = bound_dual(Tcp, &at("::", 0), Default).unwrap();
+        let dual = bound_dual(Tcp, &at("::", quiet_port()), Default).unwrap();
         let port = port_of(&dual);
         let v4 = listening(&at("0.0.0.0", port), Default);
         assert_eq!(dual.listen(5), Ok(()));
@@ -241,7 +249,7 @@ fn exclusive_dual_wildcard_keeps_ipv4_out() {
     let _watch = watch();
     differs_under_wine("binds by the rules of Linux", || {
         for protocol in [Tcp, Udp] {
-            let dual = bound_dual(protocol, &at("::", 0), Exclusive).unwrap();
+            let dual = bound_dual(protocol, &at("::", quiet_port()), Exclusive).unwrap();
             let port = port_of(&dual);
             for address in [at("0.0.0.0", port), at("127.0.0.1", port)] {
                 for sharing in SHARINGS {
@@ -261,12 +269,12 @@ fn exclusive_sockets_beside_the_other_family() {
     let _watch = watch();
     differs_under_wine("binds by the rules of Linux", || {
         for protocol in [Tcp, Udp] {
-            for address in [at("::", 0), at("::1", 0)] {
+            for address in [at("::", quiet_port()), at("::1", quiet_port())] {
                 let v6 = bound_dual(protocol, &address, Default).unwrap();
                 let v4 = bound(protocol, &at("0.0.0.0", port_of(&v6)), Exclusive);
                 assert_eq!(v4.err(), None, "{protocol:?}");
             }
-            let v4 = bound(protocol, &at("127.0.0.1", 0), Default).unwrap();
+            let v4 = bound(protocol, &at("127.0.0.1", quiet_port()), Default).unwrap();
             let dual = bound_dual(protocol, &at("::", port_of(&v4)), Exclusive);
             assert_eq!(dual.err(), Some(WSAEADDRINUSE), "{protocol:?}");
         }
@@ -281,7 +289,7 @@ fn families_are_independent() {
     for protocol in [Tcp, Udp] {
         for first in SHARINGS {
             for second in SHARINGS {
-                let v6 = bound(protocol, &at("::", 0), first).unwrap();
+                let v6 = bound(protocol, &at("::", quiet_port()), first).unwrap();
                 let v4 = bound(protocol, &at("0.0.0.0", port_of(&v6)), second);
                 assert_eq!(v4.err(), None, "{protocol:?} {first:?} {second:?}");
             }
@@ -299,10 +307,10 @@ fn mapped_addresses_are_addresses_of_ipv4() {
             ("::ffff:127.0.0.1", "127.0.0.1"),
             ("::ffff:0.0.0.0", "0.0.0.0"),
         ] {
-            let v4 = bound(protocol, &at(plain, 0), Default).unwrap();
+            let v4 = bound(protocol, &at(plain, quiet_port()), Default).unwrap();
             let v6 = bound_dual(protocol, &at(mapped, port_of(&v4)), Default);
             assert_eq!(v6.err(), Some(WSAEADDRINUSE), "{protocol:?} {mapped}");
-            let v6 = bound_dual(protocol, &at(mapped, 0), Default).unwrap();
+            let v6 = bound_dual(protocol, &at(mapped, quiet_port()), Default).unwrap();
             let v4 = bound(protocol, &at(plain, port_of(&v6)), Default);
             assert_eq!(v4.err(), Some(WSAEADDRINUSE), "{protocol:?} {mapped}");
         }
@@ -346,7 +354,7 @@ fn specific_listener_is_preferred() {
 fn wildcard_listener_serves_the_other_addresses() {
     let _watch = watch();
     differs_under_wine("binds by the rules of Linux", || {
-        let wildcard = listening(&at("0.0.0.0", 0), Default);
+        let wildcard = listening(&at("0.0.0.0", quiet_port()), Default);
         let port = port_of(&wildcard);
         let specific = listening(&at("127.0.0.1", port), Default);
         let _clients = ["127.0.0.2", "127.0.0.1", "127.0.0.3"].map(|ip| client_of(&at(ip, port)));
@@ -403,7 +411,7 @@ fn assert_first_gets_all(first: Socket, second: Socket, address: &str, port: u16
 fn late_listener_gets_nothing() {
     let _watch = watch();
     differs_under_wine("refuses the second listener", || {
-        let first = listening(&at("127.0.0.1", 0), Reuse);
+        let first = listening(&at("127.0.0.1", quiet_port()), Reuse);
         let address = at("127.0.0.1", port_of(&first));
         let _client = client_of(&address);
         let second = listening(&address, Reuse);
@@ -471,7 +479,7 @@ fn last_handle_frees_the_address() {
     let _watch = watch();
     in_own_process(|| {
         for protocol in [Tcp, Udp] {
-            let socket = bound(protocol, &at("127.0.0.1", 0), Default).unwrap();
+            let socket = bound(protocol, &at("127.0.0.1", quiet_port()), Default).unwrap();
             let address = at("127.0.0.1", port_of(&socket));
             let copy = duplicate(socket.handle());
             drop(socket);
@@ -489,7 +497,7 @@ fn last_handle_frees_the_address() {
 fn connected_socket_keeps_its_address() {
     let _watch = watch();
     let listener = Listener::new(Family::V4);
-    let client = bound(Tcp, &at("127.0.0.1", 0), Default).unwrap();
+    let client = bound(Tcp, &at("127.0.0.1", quiet_port()), Default).unwrap();
     let address = at("127.0.0.1", port_of(&client));
     assert_eq!(client.connect(&listener.address), Ok(()));
     let answer = bound(Tcp, &address, Default);
@@ -503,7 +511,7 @@ fn connected_socket_keeps_its_address() {
 fn time_wait_does_not_hold_a_clients_port() {
     let _watch = watch();
     let (listener, other) = (Listener::new(Family::V4), Listener::new(Family::V4));
-    let client = bound(Tcp, &at("127.0.0.1", 0), Default).unwrap();
+    let client = bound(Tcp, &at("127.0.0.1", quiet_port()), Default).unwrap();
     let address = at("127.0.0.1", port_of(&client));
     assert_eq!(client.connect(&listener.address), Ok(()));
     let server = listener.accept().unwrap();
@@ -527,7 +535,7 @@ fn exclusive_address_is_held_by_its_connections() {
             (Exclusive, Default, None),
             (Exclusive, Exclusive, Some(WSAEADDRINUSE)),
         ] {
-            let listener = listening(&at("127.0.0.1", 0), first);
+            let listener = listening(&at("127.0.0.1", quiet_port()), first);
             let address = at("127.0.0.1", port_of(&listener));
             let client = client_of(&address);
             let server = listener.accept().unwrap();
@@ -549,7 +557,7 @@ fn exclusive_address_is_held_by_its_connections() {
 fn failed_bind_may_be_repeated() {
     let _watch = watch();
     for protocol in [Tcp, Udp] {
-        let first = bound(protocol, &at("127.0.0.1", 0), Default).unwrap();
+        let first = bound(protocol, &at("127.0.0.1", quiet_port()), Default).unwrap();
         let address = at("127.0.0.1", port_of(&first));
         let second = fresh(protocol, &address, Default);
         for _ in 0..3 {
@@ -566,7 +574,7 @@ fn failed_bind_may_be_repeated() {
 fn other_owners_are_kept_out() {
     let _watch = watch();
     let taken = |port| TcpListener::bind(("127.0.0.1", port)).is_err();
-    let first = bound(Tcp, &at("127.0.0.1", 0), Default).unwrap();
+    let first = bound(Tcp, &at("127.0.0.1", quiet_port()), Default).unwrap();
     let port = port_of(&first);
     assert!(taken(port), "bound");
     assert_eq!(first.listen(5), Ok(()));
