@@ -72,6 +72,7 @@ pub use abi::connection::{
     WSAAccept, WSAConnect, WSAConnectByList, WSAConnectByNameA, WSAConnectByNameW,
     WSADuplicateSocketA, WSADuplicateSocketW, WSARecvDisconnect, WSASendDisconnect,
 };
+pub use abi::control::{WSAIoctl, getsockopt, ioctlsocket, setsockopt};
 pub use abi::datagram::{WSARecvEx, WSARecvFrom, WSASendMsg, WSASendTo, recvfrom, sendto};
 pub use abi::descriptor::{wharf_fd_to_socket, wharf_handle_to_fd};
 pub use abi::handle::*;
@@ -119,6 +120,7 @@ pub use abi::thread::{
     GetCurrentThread, GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC,
     ResumeThread, SwitchToThread,
 };
+pub use abi::transfer::{WSAGetOverlappedResult, WSARecv, WSASend, recv, send};
 pub use abi::user::{
     CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,
     GetWindowLongA, GetWindowLongPtrA, GetWindowLongPtrW, GetWindowLongW, GetWindowThreadProcessId,
@@ -129,10 +131,9 @@ pub use abi::user::{
 #[doc(hidden)]
 pub use abi::user::{register_class_wide32, set_window_long_ptr_wide32};
 pub use abi::winsock2::{
-    WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError, WSAGetOverlappedResult, WSAIoctl,
-    WSARecv, WSAResetEvent, WSASend, WSASetEvent, WSASetLastError, WSASocketA, WSASocketW,
-    WSAStartup, WSAWaitForMultipleEvents, accept, bind, closesocket, connect, getpeername,
-    getsockname, getsockopt, ioctlsocket, listen, recv, send, setsockopt, shutdown, socket,
+    WSACleanup, WSACloseEvent, WSACreateEvent, WSAGetLastError, WSAResetEvent, WSASetEvent,
+    WSASetLastError, WSASocketA, WSASocketW, WSAStartup, WSAWaitForMultipleEvents, accept, bind,
+    closesocket, connect, getpeername, getsockname, listen, shutdown, socket,
 };
 pub use abi::ws2tcpip::{
     FreeAddrInfoW, GetAddrInfoW, GetNameInfoW, freeaddrinfo, getaddrinfo, getnameinfo,

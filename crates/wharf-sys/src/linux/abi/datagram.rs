@@ -7,13 +7,15 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{PCSTR, PSTR};
 
-use super::winsock2::{buffer, bytes_done, capture, find, how, read_address, report};
+use super::transfer::{Call, buffer, bytes_done, capture};
+use super::winsock2::{find, read_address};
 use crate::platform::address::{Address, Family};
 use crate::platform::datagram::{Report, control_to_linux};
+use crate::platform::handle::Named;
 use crate::platform::last_error;
 use crate::platform::network_events::Occasion;
 use crate::platform::operation::Buffers;
-use crate::platform::request::{DoneOut, How, Started};
+use crate::platform::request::{How, Started};
 use crate::platform::socket::Socket;
 use crate::platform::status::Status;
 
@@ -197,26 +199,19 @@ pub unsafe extern "system" fn WSASendTo(
     lpoverlapped: *mut OVERLAPPED,
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
-    // SAFETY: the caller's promise.
-    let how = unsafe {
-        how(
-            lpoverlapped,
-            lpcompletionroutine,
-            DoneOut::new(lpnumberofbytessent, null_mut()),
-        )
-    };
-    let send = || {
-        let socket = find(s)?;
-        if how.is_none() && lpnumberofbytessent.is_null() {
-            return Err(Status::FAULT);
-        }
-        // SAFETY: the caller's promise.
-        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }?;
-        // SAFETY: the caller's promise.
-        unsafe { send_to(&socket, buffers, dwflags, (lpto, itolen), how) }
+    let call = Call {
+        socket: s,
+        transferred: lpnumberofbytessent,
+        flags: null_mut(),
+        overlapped: lpoverlapped,
+        routine: lpcompletionroutine,
     };
     // SAFETY: the caller's promise.
-    unsafe { report(send(), how, lpnumberofbytessent) }
+    unsafe {
+        call.send((lpbuffers, dwbuffercount), |socket, buffers, how| {
+            send_to(socket, buffers, dwflags, (lpto, itolen), how)
+        })
+    }
 }
 
 /// Receives a datagram and its sender's address, synchronously or overlapped. On a stream the address is left alone.
@@ -244,34 +239,19 @@ pub unsafe extern "system" fn WSARecvFrom(
     lpoverlapped: *mut OVERLAPPED,
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
-    // SAFETY: the caller's promise.
-    let how = unsafe {
-        how(
-            lpoverlapped,
-            lpcompletionroutine,
-            DoneOut::new(lpnumberofbytesrecvd, lpflags),
-        )
-    };
-    let receive = || {
-        let socket = find(s)?;
-        if lpflags.is_null() || (how.is_none() && lpnumberofbytesrecvd.is_null()) {
-            return Err(Status::FAULT);
-        }
-        // SAFETY: the caller's promise.
-        let buffers = unsafe { capture(lpbuffers, dwbuffercount) }
-            .inspect_err(|_| socket.observe(Occasion::ReceiveRefused))?;
-        // SAFETY: the caller's promise.
-        let flags = unsafe { lpflags.read_unaligned() };
-        // SAFETY: the caller's promise.
-        let started = unsafe { receive_from(&socket, buffers, flags, (lpfrom, lpfromlen), how) }?;
-        if how.is_none() {
-            // SAFETY: the caller's promise. There are no flags to report.
-            unsafe { lpflags.write_unaligned(0) };
-        }
-        Ok(started)
+    let call = Call {
+        socket: s,
+        transferred: lpnumberofbytesrecvd,
+        flags: lpflags,
+        overlapped: lpoverlapped,
+        routine: lpcompletionroutine,
     };
     // SAFETY: the caller's promise.
-    unsafe { report(receive(), how, lpnumberofbytesrecvd) }
+    unsafe {
+        call.receive((lpbuffers, dwbuffercount), |socket, buffers, flags, how| {
+            receive_from(socket, buffers, flags, (lpfrom, lpfromlen), how)
+        })
+    }
 }
 
 /// The buffers of a message, whose pointers fit its lengths.
@@ -310,16 +290,14 @@ pub unsafe extern "system" fn WSASendMsg(
     lpoverlapped: *mut OVERLAPPED,
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
-    // SAFETY: the caller's promise.
-    let how = unsafe {
-        how(
-            lpoverlapped,
-            lpcompletionroutine,
-            DoneOut::new(lpnumberofbytessent, null_mut()),
-        )
+    let call = Call {
+        socket: handle,
+        transferred: lpnumberofbytessent,
+        flags: null_mut(),
+        overlapped: lpoverlapped,
+        routine: lpcompletionroutine,
     };
-    let send = || {
-        let socket = find(handle)?;
+    let start = |socket: &Named<Socket>, how: Option<How>| {
         if lpmsg.is_null() {
             return Err(Status::FAULT);
         }
@@ -346,7 +324,7 @@ pub unsafe extern "system" fn WSASendMsg(
         socket.send_datagram(buffers, dwflags, to, control, how)
     };
     // SAFETY: the caller's promise.
-    unsafe { report(send(), how, lpnumberofbytessent) }
+    unsafe { call.make(start) }
 }
 
 /// Receives a datagram, its sender's address and control data, synchronously or overlapped. Found by `WSAIoctl` with
@@ -370,16 +348,14 @@ pub unsafe extern "system" fn WSARecvMsg(
     lpoverlapped: *mut OVERLAPPED,
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
-    // SAFETY: the caller's promise.
-    let how = unsafe {
-        how(
-            lpoverlapped,
-            lpcompletionroutine,
-            DoneOut::new(lpdwnumberofbytesrecvd, null_mut()),
-        )
+    let call = Call {
+        socket: s,
+        transferred: lpdwnumberofbytesrecvd,
+        flags: null_mut(),
+        overlapped: lpoverlapped,
+        routine: lpcompletionroutine,
     };
-    let receive = || {
-        let socket = find(s)?;
+    let start = |socket: &Named<Socket>, how: Option<How>| {
         if lpmsg.is_null() || (how.is_none() && lpdwnumberofbytesrecvd.is_null()) {
             return Err(Status::FAULT);
         }
@@ -402,7 +378,7 @@ pub unsafe extern "system" fn WSARecvMsg(
         socket.receive_datagram(buffers, message.dwFlags, report, how)
     };
     // SAFETY: the caller's promise.
-    unsafe { report(receive(), how, lpdwnumberofbytesrecvd) }
+    unsafe { call.make(start) }
 }
 
 // The types of the pointers that programs ask for.

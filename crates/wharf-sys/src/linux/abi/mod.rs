@@ -6,6 +6,7 @@
 mod address_list;
 mod block;
 pub mod connection;
+pub mod control;
 pub mod datagram;
 pub mod descriptor;
 pub mod handle;
@@ -21,6 +22,7 @@ pub mod synch;
 pub mod sysinfo;
 pub mod text;
 pub mod thread;
+pub mod transfer;
 pub mod user;
 pub mod winsock2;
 pub mod ws2tcpip;
