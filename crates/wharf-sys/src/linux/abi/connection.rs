@@ -173,22 +173,10 @@ pub unsafe extern "system" fn WSADuplicateSocketW(
     dwprocessid: u32,
     lpprotocolinfo: *mut WSAPROTOCOL_INFOW,
 ) -> i32 {
-    let mut info = WSAPROTOCOL_INFOW::default();
-    // SAFETY: the structure is plain data of this size.
-    let bytes =
-        unsafe { std::slice::from_raw_parts_mut((&raw mut info).cast::<u8>(), size_of_val(&info)) };
-    let described = describe(
-        s,
-        dwprocessid,
-        lpprotocolinfo.is_null(),
-        SO_PROTOCOL_INFOW,
-        bytes,
-    );
-    last_error::winsock_result(described.map(|number| {
-        info.dwProviderReserved = number;
-        // SAFETY: not null, or it would have been refused; so valid by the caller's promise.
-        unsafe { lpprotocolinfo.write_unaligned(info) };
-    }))
+    let name = |info: &mut WSAPROTOCOL_INFOW, number| info.dwProviderReserved = number;
+    // SAFETY: the caller's promise; the structure is plain data.
+    let described = unsafe { duplicate(s, dwprocessid, lpprotocolinfo, SO_PROTOCOL_INFOW, name) };
+    last_error::winsock_result(described)
 }
 
 /// As `WSADuplicateSocketW`, with the protocol's name in 8-bit text.
@@ -202,22 +190,32 @@ pub unsafe extern "system" fn WSADuplicateSocketA(
     dwprocessid: u32,
     lpprotocolinfo: *mut WSAPROTOCOL_INFOA,
 ) -> i32 {
-    let mut info = WSAPROTOCOL_INFOA::default();
-    // SAFETY: the structure is plain data of this size.
+    let name = |info: &mut WSAPROTOCOL_INFOA, number| info.dwProviderReserved = number;
+    // SAFETY: the caller's promise; the structure is plain data.
+    let described = unsafe { duplicate(s, dwprocessid, lpprotocolinfo, SO_PROTOCOL_INFOA, name) };
+    last_error::winsock_result(described)
+}
+
+/// Describes a socket in the form of `SO_PROTOCOL_INFO*`; `name` puts in the number that stands for the new handle.
+///
+/// # Safety
+/// `out` is null or valid for writes; `T` is plain data, the structure of that form.
+unsafe fn duplicate<T: Default>(
+    s: SOCKET,
+    process: u32,
+    out: *mut T,
+    form: i32,
+    name: impl FnOnce(&mut T, u32),
+) -> Result<(), Status> {
+    let mut info = T::default();
+    // SAFETY: plain data of this size, by the caller's promise.
     let bytes =
-        unsafe { std::slice::from_raw_parts_mut((&raw mut info).cast::<u8>(), size_of_val(&info)) };
-    let described = describe(
-        s,
-        dwprocessid,
-        lpprotocolinfo.is_null(),
-        SO_PROTOCOL_INFOA,
-        bytes,
-    );
-    last_error::winsock_result(described.map(|number| {
-        info.dwProviderReserved = number;
-        // SAFETY: not null, or it would have been refused; so valid by the caller's promise.
-        unsafe { lpprotocolinfo.write_unaligned(info) };
-    }))
+        unsafe { std::slice::from_raw_parts_mut((&raw mut info).cast::<u8>(), size_of::<T>()) };
+    let number = describe(s, process, out.is_null(), form, bytes)?;
+    name(&mut info, number);
+    // SAFETY: not null, or it would have been refused; so valid by the caller's promise.
+    unsafe { out.write_unaligned(info) };
+    Ok(())
 }
 
 /// Fills in the description; the number that stands for the new handle.
