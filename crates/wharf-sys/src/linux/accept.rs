@@ -289,13 +289,22 @@ impl Socket {
 
     /// Becomes the connection `fd`, in the state AcceptEx leaves: its own options, not yet the listener's.
     fn adopt(&self, fd: OwnedFd, peer: Address, listener: &Socket) -> Result<(), Status> {
+        self.replacing(|| self.become_connection(&fd, peer, listener))
+    }
+
+    fn become_connection(
+        &self,
+        fd: &OwnedFd,
+        peer: Address,
+        listener: &Socket,
+    ) -> Result<(), Status> {
         let mut inherited = Options::default();
         inherited.inherit(&listener.state().options);
         let mut state = self.state();
         if self.is_closed() {
             return Err(Status::CANCELLED);
         }
-        self.replace_descriptor(&fd)?;
+        self.replace_descriptor(fd)?;
         let _ = state.options.apply_over(&inherited, self.fd(), self.family); // at worst an option is the listener's
         state.phase = Phase::Connected;
         state.bound = true;

@@ -106,7 +106,7 @@ impl Socket {
     /// Becomes an open socket again: bound if it connected, not if it was accepted.
     fn renew(&self) -> Result<(), Status> {
         let fresh = option::fresh_descriptor(self.family, self.kind())?;
-        {
+        self.replacing(|| {
             let mut state = self.state();
             if self.is_closed() {
                 return Err(Status::CANCELLED);
@@ -131,7 +131,8 @@ impl Socket {
             if let Some(address) = address {
                 self.rebind(&mut state, address);
             }
-        }
+            Ok(())
+        })?;
         self.renew_observation();
         readiness::wake_watchers();
         Ok(())

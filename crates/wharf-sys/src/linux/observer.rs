@@ -373,11 +373,22 @@ impl Socket {
             .is_some_and(|observed| observed.lock().mask() != 0)
     }
 
+    /// Makes a change that gives the socket another descriptor. What edges from before tell is not believed after it: they are
+    /// of the old one.
+    pub fn replacing<R>(&self, change: impl FnOnce() -> R) -> R {
+        let Some(observed) = self.observed.get() else {
+            return change(); // whoever registers from here on looks for itself
+        };
+        let mut observed = observed.lock(); // so that no such edge is seen to between
+        let result = change();
+        observed.looked = helper::default_harvests();
+        result
+    }
+
     /// The socket is a fresh one under the same handle: whoever was told of the last connection is told of the next.
     pub fn renew_observation(&self) {
         if let Some(observed) = self.observed.get() {
             let mut observed = observed.lock();
-            observed.looked = helper::default_harvests(); // what older edges tell is of the last connection
             if let Some(record) = &mut observed.record {
                 record.renew();
             }
