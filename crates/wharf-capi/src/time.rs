@@ -30,13 +30,12 @@ unsafe extern "C" fn wharf_select(
     except: *mut FD_SET,
     timeout: *const LibcTimeval,
 ) -> i32 {
-    // SAFETY: the caller passes null or a timeval of libc.
-    let timeout = unsafe { timeout.as_ref() }.map(narrow);
-    let timeout = timeout
-        .as_ref()
-        .map_or(core::ptr::null(), core::ptr::from_ref);
-    // SAFETY: the sets are the caller's; `timeout` points to a local that outlives the call.
-    unsafe { wharf_sys::select(ignored, read, write, except, timeout) }
+    // SAFETY: the sets are the caller's, and so is the promise for `timeout`.
+    unsafe {
+        with_narrow_time(timeout, |timeout| {
+            wharf_sys::select(ignored, read, write, except, timeout)
+        })
+    }
 }
 
 /// Connects to one of several addresses.
@@ -56,23 +55,20 @@ unsafe extern "C" fn WSAConnectByList(
     timeout: *const LibcTimeval,
     reserved: *const OVERLAPPED,
 ) -> BOOL {
-    // SAFETY: the caller passes null or a timeval of libc.
-    let timeout = unsafe { timeout.as_ref() }.map(narrow);
-    let timeout = timeout
-        .as_ref()
-        .map_or(core::ptr::null(), core::ptr::from_ref);
-    // SAFETY: the caller's promise; `timeout` points to a local that outlives the call.
+    // SAFETY: the caller's promise.
     unsafe {
-        wharf_sys::WSAConnectByList(
-            socket,
-            list,
-            local_length,
-            local,
-            remote_length,
-            remote,
-            timeout,
-            reserved,
-        )
+        with_narrow_time(timeout, |timeout| {
+            wharf_sys::WSAConnectByList(
+                socket,
+                list,
+                local_length,
+                local,
+                remote_length,
+                remote,
+                timeout,
+                reserved,
+            )
+        })
     }
 }
 
@@ -97,24 +93,21 @@ macro_rules! connect_by_name {
             timeout: *const LibcTimeval,
             reserved: *const OVERLAPPED,
         ) -> BOOL {
-            // SAFETY: the caller passes null or a timeval of libc.
-            let timeout = unsafe { timeout.as_ref() }.map(narrow);
-            let timeout = timeout
-                .as_ref()
-                .map_or(core::ptr::null(), core::ptr::from_ref);
             // SAFETY: the caller's promise; what is converted outlives the call.
             let connect = |node, service| unsafe {
-                wharf_sys::$function(
-                    socket,
-                    node,
-                    service,
-                    local_length,
-                    local,
-                    remote_length,
-                    remote,
-                    timeout,
-                    reserved,
-                )
+                with_narrow_time(timeout, |timeout| {
+                    wharf_sys::$function(
+                        socket,
+                        node,
+                        service,
+                        local_length,
+                        local,
+                        remote_length,
+                        remote,
+                        timeout,
+                        reserved,
+                    )
+                })
             };
             // SAFETY: names are null or end with a zero by the caller's promise.
             unsafe {
@@ -134,11 +127,23 @@ unsafe fn as_it_is<T, R>(text: *const T, call: impl FnOnce(*const T) -> R) -> R 
     call(text)
 }
 
-/// The same time as Windows writes it; a number that does not fit becomes the nearest one that does.
-fn narrow(timeout: &LibcTimeval) -> TIMEVAL {
+/// `call` with the same time as Windows writes it; a number that does not fit becomes the nearest one that does.
+///
+/// # Safety
+/// `timeout` is null or a timeval of libc, valid for reads.
+unsafe fn with_narrow_time<R>(
+    timeout: *const LibcTimeval,
+    call: impl FnOnce(*const TIMEVAL) -> R,
+) -> R {
     let saturate = |value: c_long| value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-    TIMEVAL {
+    // SAFETY: the caller's promise.
+    let narrow = unsafe { timeout.as_ref() }.map(|timeout| TIMEVAL {
         tv_sec: saturate(timeout.seconds),
         tv_usec: saturate(timeout.microseconds),
-    }
+    });
+    call(
+        narrow
+            .as_ref()
+            .map_or(core::ptr::null(), core::ptr::from_ref),
+    )
 }
