@@ -125,19 +125,10 @@ fn source_address(number: u64) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1 + (source / 250) as u8, 1 + (source % 250) as u8)
 }
 
-/// Bytes that depend on `seed` (splitmix64); the same on every machine.
+/// Bytes that depend on `seed`; the same on every machine.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let mut bytes: Vec<u8> = (0..len.div_ceil(8))
-        .flat_map(|_| next().to_le_bytes())
-        .collect();
-    bytes.truncate(len);
+    let mut bytes = vec![0; len];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
 }
 

@@ -21,7 +21,8 @@ pub struct Pattern {
 impl Pattern {
     /// A pattern for messages of that length.
     pub fn new(message_len: usize) -> Pattern {
-        let bytes = random_bytes(WINDOWS + message_len);
+        let mut bytes = vec![0; WINDOWS + message_len];
+        fastrand::Rng::with_seed(0).fill(&mut bytes); // the same every time
         Pattern { bytes, message_len }
     }
 
@@ -33,22 +34,6 @@ impl Pattern {
             % WINDOWS;
         &self.bytes[start..start + self.message_len]
     }
-}
-
-/// The same random bytes every time (splitmix64).
-fn random_bytes(len: usize) -> Vec<u8> {
-    let mut state = 0_u64;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    };
-    let mut bytes: Vec<u8> = (0..len.div_ceil(8))
-        .flat_map(|_| next().to_le_bytes())
-        .collect();
-    bytes.truncate(len);
-    bytes
 }
 
 #[cfg(test)]
