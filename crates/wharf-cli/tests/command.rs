@@ -1,17 +1,16 @@
 //! The command as it is typed: what it prints, where, and how it exits.
 
+mod common;
+
 use std::fs;
 use std::process::{Child, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use predicates::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Nothing here takes longer.
-const DEADLINE: Duration = Duration::from_secs(60);
+use common::{DEADLINE, until};
 
 /// The command in a known environment, ended if it hangs.
 fn wharf(arguments: &[&str]) -> Command {
@@ -246,13 +245,4 @@ fn server_of(demo: &Child) -> Pid {
 fn is_alive(process: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
     status.is_ok_and(|status| !status.contains("State:\tZ"))
-}
-
-/// Waits for what nobody announces.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

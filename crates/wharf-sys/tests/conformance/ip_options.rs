@@ -3,6 +3,7 @@
 use wharf_sys::*;
 
 use crate::harness::*;
+use crate::options::{get, set};
 use crate::tcp::*;
 
 use Kind::{Datagram, Stream};
@@ -517,21 +518,6 @@ fn compartment() {
 }
 
 // --- Lengths ---------------------------------------------------------------------------------------
-
-/// One getsockopt with `len` bytes of marked room: the answer, the length it reports, and the bytes.
-fn get(socket: Raw, level: i32, option: i32, len: i32) -> (Result<(), WSA_ERROR>, i32, [u8; 8]) {
-    let (mut value, mut reported) = ([0xAA; 8], len);
-    // SAFETY: no test here asks for more than the eight bytes there are.
-    let result = unsafe { getsockopt(socket.0, level, option, value.as_mut_ptr(), &mut reported) };
-    (check(result), reported, value)
-}
-
-/// One setsockopt of a value with another length than its own.
-fn set(socket: Raw, level: i32, option: i32, value: u64, len: i32) -> Result<(), WSA_ERROR> {
-    let value = value.to_le_bytes();
-    // SAFETY: no test here tells more than the eight bytes there are, except by a negative length.
-    check(unsafe { setsockopt(socket.0, level, option, value.as_ptr(), len) })
-}
 
 /// Numbers and truth values that fit a byte: any length but none; with less room than four bytes one is written.
 /// Source: getsockopt and setsockopt, optlen; validated on Windows.

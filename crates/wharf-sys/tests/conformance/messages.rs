@@ -733,7 +733,12 @@ fn timer_goes_with_its_window() {
     let window = class.window();
     assert_ne!(set_timer(window.raw(), 1, TIMER_MS, None), 0);
     window.destroy();
-    sleep(2 * TIMER_MS);
+    // Another timer tells when the first would have been due; and it is not there before it.
+    let clock = set_timer(null_mut(), 0, 2 * TIMER_MS, None);
+    let (_, message) = get_message(null_mut(), 0, 0);
+    assert_eq!(message.hwnd, null_mut());
+    assert_eq!(said(message), (WM_TIMER, clock, 0));
+    assert_eq!(kill_timer(null_mut(), clock), TRUE);
     assert_eq!(peek(), None);
 }
 
