@@ -403,12 +403,17 @@ unsafe fn connect_to_any(
     timeout: *const TIMEVAL,
 ) -> Result<(), Status> {
     for (address, length) in [local, remote] {
-        // SAFETY: the caller's promise.
-        let fits = address.is_null()
-            || !length.is_null()
-                && unsafe { length.read_unaligned() } as usize >= socket.family.address_len();
-        if !fits {
-            return Err(Status::FAULT); // before there is a connection
+        if address.is_null() {
+            continue;
+        }
+        // Before there is a connection.
+        if length.is_null() {
+            return Err(Status::FAULT);
+        }
+        // SAFETY: not null, so valid by the caller's promise.
+        let room = unsafe { length.read_unaligned() };
+        if (room as usize) < socket.family.address_len() {
+            return Err(Status::FAULT);
         }
     }
     // SAFETY: the caller's promise.
