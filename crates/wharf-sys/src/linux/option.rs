@@ -109,8 +109,19 @@ pub enum SetEffect {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// What is not here was never set, so the kernel was not told either. Few are, so this is small.
-    values: Vec<(Setting, u32)>,
+    values: Box<[(Setting, u32)]>,
+    /// IP_OPTIONS, which no accepted socket has from its listener.
+    ip_options: Option<Box<IpOptions>>,
 }
+
+/// The options of an IPv4 header, whose room is the same for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct IpOptions {
+    bytes: [u8; IP_OPTIONS_MAX],
+    len: usize,
+}
+
+const IP_OPTIONS_MAX: usize = 40;
 
 impl Options {
     /// Takes over from `listener` what an accepted socket has from it.
@@ -197,12 +208,27 @@ impl Options {
 
     /// Remembers a value, or that there is none.
     fn record(&mut self, setting: Setting, value: Option<u32>) {
-        self.values.retain(|(other, _)| *other != setting);
+        let mut values = std::mem::take(&mut self.values).into_vec();
+        values.retain(|(other, _)| *other != setting);
         if let Some(value) = value {
-            self.values.reserve_exact(1);
-            self.values.push((setting, value));
-            self.values.sort_by_key(|(setting, _)| *setting as usize); // so that equal records are equal
+            values.reserve_exact(1);
+            values.push((setting, value));
+            values.sort_by_key(|(setting, _)| *setting as usize); // so that equal records are equal
         }
+        self.values = values.into_boxed_slice();
+    }
+
+    fn ip_options(&self) -> &[u8] {
+        self.ip_options
+            .as_ref()
+            .map_or(&[], |options| &options.bytes[..options.len])
+    }
+
+    fn record_ip_options(&mut self, options: &[u8]) {
+        let mut bytes = [0; IP_OPTIONS_MAX];
+        let len = options.len();
+        bytes[..len].copy_from_slice(options);
+        self.ip_options = (len > 0).then(|| Box::new(IpOptions { bytes, len }));
     }
 
     fn with(&self, setting: Setting, value: u32) -> Options {
@@ -263,12 +289,12 @@ pub fn set(
         What::Error => Ok(SetEffect::ConnectError(row.form.read(level, value, len)?)),
         What::SegmentMax => {
             let size = row.form.read(level, value, len)?;
-            kernel::set_int(target.fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG, size as i32)?;
-            Ok(SetEffect::None)
+            set_recorded(target, options, row, Setting::SegmentMax, size)
         }
         What::IpOptions => {
-            let bytes = value.ok_or(Status::FAULT)?;
-            kernel::set_ip_options(target.fd, options_of(bytes, len)?)?;
+            let bytes = options_of(value.ok_or(Status::FAULT)?, len)?;
+            kernel::set_ip_options(target.fd, bytes)?;
+            options.record_ip_options(bytes);
             Ok(SetEffect::None)
         }
         What::Membership(shape, change) => {
@@ -432,11 +458,10 @@ fn read_socket(value: Option<&[u8]>) -> Result<SOCKET, Status> {
 
 /// What IP_OPTIONS is set to: as many bytes as the header has room for, or none.
 fn options_of(bytes: &[u8], len: i32) -> Result<&[u8], Status> {
-    const MAX: usize = 40;
     let len = usize::try_from(len).map_err(|_| Status::NO_BUFFERS)?;
     bytes
         .get(..len)
-        .filter(|options| options.len() <= MAX)
+        .filter(|options| options.len() <= IP_OPTIONS_MAX)
         .ok_or(Status::INVALID)
 }
 

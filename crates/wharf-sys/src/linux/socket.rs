@@ -834,6 +834,7 @@ mod tests {
         let queue = allocated(4 * size_of::<Box<Request>>());
         let options = allocated(4 * size_of::<u64>());
         let places = 64 + 32;
-        assert!(socket + request + queue + options + places <= 1024);
+        let all = socket + request + queue + options + places;
+        assert!(all <= 1024, "{all} bytes, {socket} of the socket");
     }
 }

@@ -280,6 +280,49 @@ fn connected_socket_connects_again() {
     });
 }
 
+/// What a program has set is set on the socket that is used again, also what it reads from the system.
+/// Source: DisconnectEx, TF_REUSE_SOCKET; setsockopt.
+#[test]
+fn options_survive_reuse() {
+    const NO_OPERATION: [u8; 4] = [1; 4];
+    const SEGMENT: i32 = 600;
+    let _watch = watch();
+    differs_under_wine(NEITHER, || {
+        let listener = Listener::new(Family::V4);
+        let client = Socket::bound(Family::V4);
+        let set = [
+            (SOL_SOCKET, SO_KEEPALIVE, 1),
+            (SOL_SOCKET, SO_RCVTIMEO, 60_000),
+            (SOL_SOCKET, SO_SNDBUF, 30_000),
+            (IPPROTO_IP, IP_TTL, 77),
+            (IPPROTO_TCP, TCP_NODELAY, 1),
+        ];
+        for (level, option, value) in set {
+            assert_eq!(client.set_option(level, option, value), Ok(()));
+        }
+        assert_eq!(client.set_option(IPPROTO_TCP, TCP_MAXSEG, SEGMENT), Ok(()));
+        assert_eq!(
+            client.set_option_bytes(IPPROTO_IP, IP_OPTIONS, &NO_OPERATION),
+            Ok(())
+        );
+        for _ in 0..2 {
+            client.connect(&listener.address).unwrap();
+            listener.accept().unwrap().close().unwrap();
+            assert_eq!(client.disconnect_for_reuse(), done(0));
+            for (level, option, value) in set {
+                assert_eq!(client.option(level, option), Ok(value), "{option:#x}");
+            }
+            assert_eq!(client.option(IPPROTO_TCP, TCP_MAXSEG), Ok(SEGMENT));
+            let mut options = [0; 4];
+            assert_eq!(
+                client.option_bytes(IPPROTO_IP, IP_OPTIONS, &mut options),
+                Ok(4)
+            );
+            assert_eq!(options, NO_OPERATION);
+        }
+    });
+}
+
 /// The address of a socket that is used again is its own until it is closed.
 /// Source: DisconnectEx, TF_REUSE_SOCKET; bind, WSAEADDRINUSE.
 #[test]

@@ -81,7 +81,11 @@ impl Options {
         settings()
             .filter(|setting| *setting != Setting::V6Only) // settled when it was bound
             .filter(|setting| self.recorded(*setting) != current.recorded(*setting))
-            .try_for_each(|setting| self.carry(setting, fd, family))
+            .try_for_each(|setting| self.carry(setting, fd, family))?;
+        if self.ip_options == current.ip_options {
+            return Ok(());
+        }
+        set_ip_options(fd, self.ip_options())
     }
 
     /// What is in effect on a descriptor that somebody else has set up. Lingering becomes the library's.
@@ -115,6 +119,9 @@ impl Options {
         for setting in settings().filter(|setting| self.recorded(*setting).is_some()) {
             let _ = self.carry(setting, fd, family);
         }
+        if self.ip_options.is_some() {
+            let _ = set_ip_options(fd, self.ip_options());
+        }
     }
 
     /// Tells `fd` the value of one setting.
@@ -130,6 +137,7 @@ impl Options {
                 Ok(())
             }
             Kernel::KeepAlive => self.carry_keep_alive(fd),
+            Kernel::SegmentMax => set_int(fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG, value as i32),
             Kernel::UserTimeout => {
                 let milliseconds = saturated(value.saturating_mul(1000));
                 set_int(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, milliseconds)

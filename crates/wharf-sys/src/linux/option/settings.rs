@@ -7,7 +7,7 @@ use super::super::address::Family;
 use Family::{V4, V6};
 use Kernel::{
     Buffer, DontFragment, Fragmentation, InterfaceIndex, KeepAlive, MulticastInterface, Nothing,
-    PacketInfo, Plain, UserTimeout, V6Only,
+    PacketInfo, Plain, SegmentMax, UserTimeout, V6Only,
 };
 
 /// What a socket records, in the order of [`SETTINGS`].
@@ -33,6 +33,7 @@ pub enum Setting {
     ReuseAddress,
     ReuseMulticastPort,
     ReuseUnicastPort,
+    SegmentMax,
     SendBuffer,
     SendTimeout,
     TcpBsdUrgent,
@@ -122,6 +123,8 @@ pub enum Kernel {
     Buffer(i32),
     /// Together with its three companions.
     KeepAlive,
+    /// TCP_MAXSEG, which reads back what is in effect: the record is only for the next descriptor.
+    SegmentMax,
     UserTimeout,
     V6Only,
     /// The don't-fragment bit, for IPv4 or IPv6.
@@ -172,6 +175,7 @@ pub const SETTINGS: &[Record] = &[
     record(Setting::ReuseAddress,         0,     true,  Nothing), // see fresh_socket_defaults
     record(Setting::ReuseMulticastPort,   0,     false, Nothing),
     record(Setting::ReuseUnicastPort,     0,     false, Nothing),
+    record(Setting::SegmentMax,           0,     true,  SegmentMax),
     record(Setting::SendBuffer,           65536, true,  Buffer(libc::SO_SNDBUF)),
     record(Setting::SendTimeout,          0,     true,  Nothing), // blocking is the engine's
     record(Setting::TcpBsdUrgent,         1,     true,  Nothing),

@@ -167,7 +167,7 @@ const PROTECTION_LEVELS: &[u32] = &[
 ];
 
 #[rustfmt::skip]
-const OPTIONS: &[Row] = &[
+pub const OPTIONS: &[Row] = &[
     row(SOCKET, SO_ACCEPTCONN,             Stream, Word(Untouched),    What::Listening,                        &[]),
     row(SOCKET, SO_BROADCAST,              Any,    Flag,               Recorded(Setting::Broadcast),           &[]),
     row(SOCKET, SO_BSP_STATE,              Any,    Word(Untouched),    What::Addresses,                        &[]),
@@ -330,9 +330,13 @@ mod tests {
     #[test]
     fn every_setting_has_exactly_one_option() {
         for record in SETTINGS {
+            let shapes = match record.setting {
+                Setting::SegmentMax => [What::SegmentMax; 2], // which reads back what is in effect
+                setting => [Recorded(setting), Hops(setting)],
+            };
             let rows = OPTIONS
                 .iter()
-                .filter(|row| [Recorded(record.setting), Hops(record.setting)].contains(&row.what))
+                .filter(|row| shapes.contains(&row.what))
                 .count();
             assert_eq!(rows, 1, "{:?}", record.setting);
         }

@@ -419,6 +419,67 @@ fn an_accepted_socket_inherits_and_a_replaced_descriptor_is_told_again() {
     assert_eq!(accepted.keep_alive()[0], 0);
 }
 
+/// Whatever a program can set on a stream socket, a fresh descriptor that takes the place of the old one has it too.
+/// Source: DisconnectEx, TF_REUSE_SOCKET: the socket is the same.
+#[test]
+fn a_fresh_descriptor_is_told_of_every_option() {
+    for family in [V4, V6] {
+        let settable = table::OPTIONS.iter().filter(|row| {
+            let mut socket = Fixture::new(family, Kind::Stream);
+            let is_set = set_anew(&mut socket, row);
+            if is_set {
+                let fresh = Fixture::new(family, Kind::Stream);
+                socket.options.apply_to_fresh(fresh.target.fd, family);
+                let same = kernel_options(&socket) == kernel_options(&fresh);
+                assert!(same, "level {:#x}, option {:#x}", row.level, row.name);
+            }
+            is_set
+        });
+        assert!(settable.count() >= 30);
+    }
+}
+
+/// Sets an option to what it does not have on a fresh socket; whether there is such a value.
+fn set_anew(socket: &mut Fixture, row: &Row) -> bool {
+    let before = socket.get(row.level, row.name);
+    let candidates = [1, 2, 0, 100, 1 << 24, 0x0101_0101];
+    candidates.iter().any(|value| {
+        let set = socket.set(row.level, row.name, *value) == Ok(SetEffect::None);
+        set && socket.get(row.level, row.name) != before
+    })
+}
+
+/// All that the kernel tells of a descriptor.
+fn kernel_options(socket: &Fixture) -> Vec<(i32, i32, Vec<u8>)> {
+    const OF_THE_DESCRIPTOR: [(i32, i32); 5] = [
+        (libc::SOL_SOCKET, libc::SO_COOKIE),
+        (libc::SOL_SOCKET, libc::SO_INCOMING_CPU),
+        (libc::IPPROTO_TCP, libc::TCP_INFO),
+        (libc::IPPROTO_TCP, libc::TCP_CC_INFO),
+        (libc::IPPROTO_TCP, libc::TCP_TIMESTAMP),
+    ];
+    let levels = [
+        libc::SOL_SOCKET,
+        libc::IPPROTO_IP,
+        libc::IPPROTO_TCP,
+        libc::IPPROTO_IPV6,
+    ];
+    let names = levels
+        .into_iter()
+        .flat_map(|level| (0..100).map(move |name| (level, name)))
+        .filter(|option| !OF_THE_DESCRIPTOR.contains(option));
+    let read = |(level, name)| {
+        let mut value = vec![0u8; 256];
+        let mut len = value.len() as u32;
+        let out = value.as_mut_ptr().cast();
+        // SAFETY: the kernel writes at most `len` bytes, which `value` has.
+        let result = unsafe { libc::getsockopt(socket.target.fd, level, name, out, &raw mut len) };
+        value.truncate(len as usize);
+        (result == 0).then_some((level, name, value))
+    };
+    names.filter_map(read).collect()
+}
+
 fn datagram(family: Family) -> Fixture {
     Fixture::new(family, Kind::Datagram)
 }
