@@ -9,8 +9,8 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::completion;
 use super::operation::Operation;
 use super::socket::{
-    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT,
-    FLAG_SHARED, Phase, Side, Socket,
+    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_FIN, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT,
+    FLAG_SEND_SHUT, FLAG_SHARED, Phase, Side, Socket,
 };
 use super::status::Status;
 use super::{cancel, readiness, system, wait};
@@ -27,17 +27,39 @@ impl Socket {
             SD_BOTH => (true, true),
             _ => return Err(Status::INVALID),
         };
-        if !self.is_datagram() && (!self.is_connected() || self.state().context != Context::Full) {
+        if !self.is_datagram() && !self.is_connected() {
             return Err(Status::NOT_CONNECTED);
         }
-        // The kernel is not told of the receive side: receives under way go on and still get data.
-        if receive {
-            self.set_flag(FLAG_RECEIVE_SHUT, true);
-        }
-        if send && !self.set_flag(FLAG_SEND_SHUT, true) {
+        let wants_fin = {
+            let state = self.state(); // it may have become a fresh socket by now
+            let is_whole = self.has(FLAG_CONNECTED) && state.context == Context::Full;
+            if !self.is_datagram() && !is_whole {
+                return Err(Status::NOT_CONNECTED);
+            }
+            // The kernel is not told of the receive side: receives under way go on and still get data.
+            if receive {
+                self.set_flag(FLAG_RECEIVE_SHUT, true);
+            }
+            if send {
+                self.set_flag(FLAG_SEND_SHUT, true);
+            }
+            // A DisconnectEx before it may be cancelled yet, so that one's FIN is not enough.
+            send && !self.set_flag(FLAG_FIN, true)
+        };
+        if wants_fin {
             completion::start_silent(self, Side::Send, Operation::ShutdownSend);
         }
         Ok(())
+    }
+
+    /// The attempt that ends sending: there are no more sends before it. A socket that has become a fresh one meanwhile is
+    /// left alone.
+    pub fn send_fin(&self) {
+        let _state = self.state(); // the descriptor stays what it is
+        if self.is_datagram() || self.has(FLAG_CONNECTED) {
+            self.set_flag(FLAG_FIN, true); // first: nobody takes what follows for a reset
+            system::shutdown(self.fd(), libc::SHUT_WR);
+        }
     }
 
     /// Whether closesocket may go ahead: a non-blocking socket that is to linger must have nothing unsent.

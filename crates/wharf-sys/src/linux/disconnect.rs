@@ -14,8 +14,8 @@ use super::operation::{Attempt, Operation};
 use super::option;
 use super::request::{DoneOut, How, Overlapped, Started};
 use super::socket::{
-    Context, FLAG_CONNECTED, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Phase, Side, Socket,
-    State,
+    Context, FLAG_CONNECTED, FLAG_FIN, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Phase, Side,
+    Socket, State,
 };
 use super::status::Status;
 use super::{readiness, synchronous, system};
@@ -39,8 +39,16 @@ impl Socket {
         if let Some(status) = self.broken().filter(|_| !reuse) {
             return Err(status);
         }
-        let send_was_shut = self.set_flag(FLAG_SEND_SHUT, true);
-        let receive_was_shut = reuse && self.set_flag(FLAG_RECEIVE_SHUT, true);
+        let (send_was_shut, receive_was_shut) = {
+            let _state = self.state();
+            if !self.has(FLAG_CONNECTED) {
+                return Err(Status::NOT_CONNECTED); // another DisconnectEx has just made it a fresh socket
+            }
+            (
+                self.set_flag(FLAG_SEND_SHUT, true),
+                reuse && self.set_flag(FLAG_RECEIVE_SHUT, true),
+            )
+        };
         if reuse {
             self.allow_time_wait(); // the fresh descriptor may have to share the port with this connection's end
         }
@@ -55,7 +63,7 @@ impl Socket {
             _ => self.disconnect_now(reuse, overlapped),
         };
         if started.is_err() && self.has(FLAG_CONNECTED) {
-            self.set_flag(FLAG_SEND_SHUT, send_was_shut);
+            self.set_flag(FLAG_SEND_SHUT, send_was_shut || self.has(FLAG_FIN));
             if reuse {
                 self.set_flag(FLAG_RECEIVE_SHUT, receive_was_shut);
             }
@@ -119,6 +127,7 @@ impl Socket {
             system::discard_unread(self.fd()); // or closing it would reset what is still on its way to the peer
             for flag in [
                 FLAG_CONNECTED,
+                FLAG_FIN,
                 FLAG_RECEIVE_SHUT,
                 FLAG_SEND_SHUT,
                 FLAG_URGENT,

@@ -324,11 +324,11 @@ impl Operation {
             Operation::Receive(transfer) => transfer.receive(socket),
             Operation::Send(transfer) => transfer.send(socket),
             Operation::ShutdownSend => {
-                system::shutdown(socket.fd(), libc::SHUT_WR);
+                socket.send_fin();
                 Attempt::done(0, true)
             }
             Operation::Disconnect => {
-                system::shutdown(socket.fd(), libc::SHUT_WR);
+                socket.send_fin();
                 Attempt::MovesToReceive
             }
             Operation::Reuse => socket.attempt_reuse(),

@@ -78,6 +78,7 @@ pub const FLAG_CHANGED_ADDRESSES: u32 = 1 << 19; // it happened, and is not told
 pub const FLAG_CHANGED_ROUTES: u32 = 1 << 20;
 pub const FLAG_HOLDS: u32 = 1 << 21; // connections wait that WSAAccept deferred
 pub const FLAG_SHARED: u32 = 1 << 22; // its descriptor was duplicated: closing it must not end the connection
+pub const FLAG_FIN: u32 = 1 << 23; // its FIN has left, or is queued and nobody can cancel it
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -456,7 +457,7 @@ impl Socket {
     /// Linux tells one call of a reset; if that is another thread's send or urgent receive, a receive finds the end of the
     /// stream. After a FIN alone the connection is still there, unless this side has closed its direction too.
     pub fn was_reset(&self) -> bool {
-        if self.kind != Kind::Stream || self.is_send_shut() {
+        if self.kind != Kind::Stream || self.has(FLAG_FIN) {
             return false;
         }
         // Whoever else may have taken the error notes it before its attempt is over; so one of the two tells, and mostly

@@ -196,6 +196,40 @@ fn disconnect_waits_for_sends() {
     });
 }
 
+/// A DisconnectEx that is cancelled behind sends has ended nothing: a shutdown, before the cancellation or after it, sends
+/// the end all the same, behind the sends.
+/// Source: CancelIoEx; DisconnectEx; shutdown, SD_SEND.
+#[test]
+fn shutdown_ends_what_a_cancelled_disconnect_did_not() {
+    let _watch = watch();
+    differs_under_wine(NEITHER, || {
+        for flags in [0, TF_REUSE_SOCKET] {
+            for shut_first in [false, true] {
+                let (pair, port) = pair_on_port(Family::V4);
+                let sends = clog(*pair.server);
+                let request = Request::new(0);
+                assert_eq!(pair.server.disconnect(flags, 0, Some(&request)), PENDING);
+                if shut_first {
+                    assert_eq!(pair.server.shutdown(SD_SEND), Ok(()));
+                }
+                for (number, send) in sends[..sends.len() - 1].iter().enumerate() {
+                    assert_eq!(next(&port), send.success(KEY, CLOG as u32), "{number}");
+                }
+                assert_eq!(pair.server.cancel(&request), Ok(()));
+                assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
+                if !shut_first {
+                    assert_eq!(pair.server.shutdown(SD_SEND), Ok(()));
+                }
+                assert_eq!(pair.server.send(b"x"), Err(WSAESHUTDOWN));
+                for number in 0..sends.len() {
+                    assert_eq!(pair.client.recv_exact(CLOG), vec![number as u8; CLOG]);
+                }
+                assert_eq!(pair.client.recv(&mut [0; 1]), Ok(0));
+            }
+        }
+    });
+}
+
 /// A receive that pends goes on.
 /// Source: DisconnectEx, remarks.
 #[test]
