@@ -113,6 +113,16 @@ const DIRECTION: &[Seed] = &[
             return Blocked::Ended",
     },
     Seed {
+        bug: "RenewedUnready",
+        real: "pub fn renew(&mut self) { self.ready = true;",
+        wrong: "pub fn renew(&mut self) { self.ready |= !$bug;",
+    },
+    Seed {
+        bug: "EndSurvives",
+        real: "self.ended = false;",
+        wrong: "self.ended &= $bug;",
+    },
+    Seed {
         bug: "FlusherLeavesTheMark",
         real: "self.deferred = false; let head = self.claim();",
         wrong: "self.deferred &= $bug; let head = self.claim();",

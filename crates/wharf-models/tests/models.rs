@@ -33,7 +33,9 @@ mod parker {
 mod model;
 
 use model::set::Wakeup;
-use model::{arming, deferring, explore, lookouts, parking, places, ports, sockets, system};
+use model::{
+    arming, deferring, explore, lookouts, moving, parking, places, ports, sockets, system,
+};
 
 // ---- a port's waiters: P1 to P6, no lost packet, none twice, nobody asleep with work for it ----
 
@@ -171,6 +173,33 @@ fn hand_on() {
 #[test]
 fn hand_on_against_close() {
     explore(3, || sockets::hand_on_against_close(true));
+}
+
+// ---- a request that moves, a descriptor that is replaced: D2, D3, D5 ----
+
+#[test]
+fn cancel_against_move() {
+    explore(4, moving::cancel_against_move);
+}
+
+#[test]
+fn cancel_against_reuse() {
+    explore(3, moving::cancel_against_reuse);
+}
+
+#[test]
+fn close_against_move() {
+    explore(4, moving::close_against_move);
+}
+
+#[test]
+fn edge_against_renewal() {
+    explore(4, moving::edge_against_renewal);
+}
+
+#[test]
+fn renewal_of_an_unwatched_socket() {
+    explore(4, moving::renewal_of_an_unwatched_socket);
 }
 
 // ---- deferred sends: S1 to S4 ----

@@ -38,7 +38,7 @@ use std::process::Command;
 
 use model::set::Wakeup;
 use model::{
-    Bug, arming, deferring, explore_with, lookouts, parking, places, ports, sockets, system,
+    Bug, arming, deferring, explore_with, lookouts, moving, parking, places, ports, sockets, system,
 };
 
 const EXPLORE: &str = "WHARF_EXPLORE_SEEDED";
@@ -133,6 +133,18 @@ found! {
     d3_canceller_and_owner_both_finish: CancelFinishesMarked in sockets::cancel_against_attempt, as "D3";
     // D4: bytes taken are reported
     d4_cancel_wins_over_bytes: MarkBeatsSuccess in sockets::cancel_against_attempt, as "D4";
+
+    // and of another descriptor in the same place
+    d2_new_descriptor_is_believed_empty: RenewedUnready
+        in moving::renewal_of_an_unwatched_socket, as "deadlock";
+    d2_new_stream_has_the_old_end: EndSurvives
+        in moving::renewal_of_an_unwatched_socket, as "the end of the old stream";
+    d2_end_of_the_new_stream_is_forgotten: RenewedAfterAdd in moving::edge_against_renewal, as "deadlock";
+    // D5: a request that moves is in one of two places
+    d5_cancel_looks_behind_first: CancelLooksBehindFirst in moving::cancel_against_move, as "D5";
+    d5_request_is_nowhere: MoveLeavesFirst in moving::cancel_against_move, as "D5";
+    d5_close_comes_as_a_cancel: MarkIsACancel in moving::close_against_move, as "D5: a close";
+    d5_mark_stays_behind: MarkStaysBehind in moving::cancel_against_move, as "deadlock";
 
     // S1: every deferred send is attempted
     s1_deferrer_does_not_look_again: DeferrerDoesNotLookAgain

@@ -8,6 +8,7 @@ pub mod arming;
 pub mod deferring;
 pub mod lookouts;
 pub mod memory;
+pub mod moving;
 pub mod parking;
 pub mod places;
 pub mod port;
@@ -82,6 +83,21 @@ pub enum Bug {
     CancelFinishesMarked,
     /// A thread that has done its share tells nobody to go on.
     HandOnIsSilent,
+    // a request that moves, a descriptor that is replaced
+    /// Text: the direction of a new descriptor keeps that an attempt would find nothing.
+    RenewedUnready,
+    /// Text: the direction of a new descriptor keeps the end of the old one.
+    EndSurvives,
+    /// A cancel looks first where a request may be on its way to.
+    CancelLooksBehindFirst,
+    /// A request leaves its direction before it is in the next one.
+    MoveLeavesFirst,
+    /// A cancel mark is not carried over to the next direction.
+    MarkStaysBehind,
+    /// The mark that is carried over is a cancel's, though it was a close's.
+    MarkIsACancel,
+    /// A direction is renewed when the new descriptor is in the epoll set already.
+    RenewedAfterAdd,
     // deferred sends
     /// Text: the mark that a socket is in the list stays when it is taken out.
     FlusherLeavesTheMark,

@@ -178,8 +178,8 @@ fn move_to(
     let mark = from.direction(side).lock().finishing();
     match claimed {
         Ok(head) => {
-            if mark.is_some() {
-                cancel_side(to, Side::Receive, Status::CANCELLED, |tag| tag.id == id);
+            if let Some(status) = mark {
+                cancel_side(to, Side::Receive, status, |tag| tag.id == id);
             }
             drive(to, Side::Receive, head, None, sink);
         }

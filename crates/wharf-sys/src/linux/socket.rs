@@ -301,10 +301,11 @@ impl Socket {
         }
     }
 
-    /// The sides on which there may be requests.
+    /// The sides on which there may be requests. What goes on in another one is in the earlier or in the later, whenever
+    /// one looks at them in this order.
     pub fn sides(&self) -> impl Iterator<Item = Side> {
         let urgent = self.rare.get().map(|_| Side::Urgent);
-        [Side::Receive, Side::Send]
+        [Side::Send, Side::Receive]
             .into_iter()
             .chain(urgent)
             .chain(self.change_sides())
@@ -563,13 +564,12 @@ impl Socket {
     pub fn replace_descriptor(&self, fresh: &OwnedFd) -> Result<(), Status> {
         let watch = self.watch.lock();
         system::replace_descriptor(fresh, self.fd()).map_err(call_status)?;
+        for side in self.sides() {
+            self.direction(side).lock().renew(); // before an edge of the new one can come: it may tell of the end
+        }
         if let Some(key) = *watch {
             let set = self.set();
             let _ = set.map(|set| set.add(self.fd(), key, self.interest())); // without memory: its waits look for themselves
-        }
-        drop(watch);
-        for side in self.sides() {
-            self.direction(side).lock().renew();
         }
         Ok(())
     }
