@@ -116,6 +116,7 @@ BOOL GetOverlappedResultEx(HANDLE hFile, LPOVERLAPPED lpOverlapped, LPDWORD lpNu
                            DWORD dwMilliseconds, BOOL bAlertable);
 BOOL CancelIo(HANDLE hFile);
 BOOL CancelIoEx(HANDLE hFile, LPOVERLAPPED lpOverlapped);
+BOOL CancelSynchronousIo(HANDLE hThread);
 BOOL SetFileCompletionNotificationModes(HANDLE FileHandle, UCHAR Flags);
 
 /* synchapi.h: events, mutexes, semaphores and timers */

@@ -16,8 +16,8 @@ macro_rules! for_each_function {
                 CloseHandle(1), DuplicateHandle(7), GetLastError(0), SetLastError(1),
             }
             windows_sys::Win32::System::IO => {
-                CancelIo(1), CancelIoEx(2), CreateIoCompletionPort(4), GetOverlappedResult(4),
-                GetOverlappedResultEx(5), GetQueuedCompletionStatus(5), GetQueuedCompletionStatusEx(6),
+                CancelIo(1), CancelIoEx(2), CancelSynchronousIo(1), CreateIoCompletionPort(4),
+                GetOverlappedResult(4), GetOverlappedResultEx(5), GetQueuedCompletionStatus(5), GetQueuedCompletionStatusEx(6),
                 PostQueuedCompletionStatus(4),
             }
             windows_sys::Win32::Storage::FileSystem => {

@@ -1,4 +1,4 @@
-//! Ending requests from outside: CancelIo, CancelIoEx, closing, and the end of a thread.
+//! Ending requests from outside: CancelIo, CancelIoEx, CancelSynchronousIo, closing, and the end of a thread.
 //!
 //! A request that waits is taken out of its queue and finished; one under attempt is marked, and its owner finishes it.
 
@@ -13,7 +13,7 @@ use super::handle;
 use super::request::{SILENT, Tag};
 use super::socket::{Side, Socket};
 use super::status::Status;
-use super::thread;
+use super::thread::{self, Thread};
 
 /// Cancels the requests of one direction that `select` chooses; whether there were any.
 pub fn cancel_side(
@@ -33,10 +33,9 @@ pub fn cancel_side(
     found
 }
 
-/// Cancels the overlapped operations on `socket` that `select` chooses; whether there were any.
+/// Cancels the operations on `socket` that `select` chooses, overlapped or not; whether there were any.
 fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
-    let is_overlapped = |tag: Tag| ![0, SILENT].contains(&tag.overlapped);
-    let own = |tag: Tag| is_overlapped(tag) && tag.origin == 0 && select(tag);
+    let own = |tag: Tag| tag.overlapped != SILENT && tag.origin == 0 && select(tag);
     let mut found = false;
     socket.send_deferred(); // they have gone, as far as anybody can tell
     for side in socket.sides() {
@@ -50,7 +49,7 @@ fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     found
 }
 
-/// CancelIoEx: all operations on the socket, or the one with that OVERLAPPED.
+/// CancelIoEx: all operations on the socket, those too that a thread blocks in, or the one with that OVERLAPPED.
 ///
 /// # Errors
 /// `NOT_FOUND` when there is none.
@@ -70,6 +69,24 @@ pub fn cancel_own(socket: &Arc<Socket>) {
     cancel_on(socket, |tag| tag.issuer == issuer);
 }
 
+/// CancelSynchronousIo: the operations that the thread blocks in. (Several, if it runs APCs meanwhile.)
+///
+/// # Errors
+/// `NOT_FOUND` when there is none.
+pub fn cancel_synchronous(thread: &Thread) -> Result<(), Status> {
+    let issuer = thread.serial();
+    let theirs = |tag: Tag| tag.is_synchronous && tag.issuer == issuer;
+    let mut found = false;
+    for socket in handle::sockets() {
+        found |= cancel_on(&socket, theirs);
+    }
+    if found {
+        Ok(())
+    } else {
+        Err(Status::NOT_FOUND)
+    }
+}
+
 /// The accept socket of a pending AcceptEx is closed: that AcceptEx ends.
 pub fn cancel_accept(listener: &Arc<Socket>, acceptor: *const Socket) {
     cancel_side(listener, Side::Receive, Status::CANCELLED, |tag| {
@@ -86,7 +103,7 @@ pub fn thread_exits(issuer: u64) {
             tag.issuer == issuer && (!on_port || tag.has_event)
         });
         for side in socket.sides() {
-            let left_behind = |tag: Tag| tag.issuer == issuer && tag.overlapped == 0;
+            let left_behind = |tag: Tag| tag.issuer == issuer && tag.is_synchronous;
             cancel_side(&socket, side, Status::CANCELLED, left_behind);
             while socket.direction(side).lock().is_attempting(left_behind) {
                 std::thread::yield_now(); // an attempt does not block

@@ -18,7 +18,7 @@ use super::port::Packet;
 use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Request, Started};
 use super::socket::{Side, Socket};
 use super::status::Status;
-use super::synchronous::{Finished, attempt_once, wait_for};
+use super::synchronous::{Finished, attempt_once, wait_for, wait_for_overlapped};
 use super::thread;
 use super::trace::trace;
 
@@ -145,7 +145,7 @@ fn start_blocking(
 ) -> Result<Started, Status> {
     overlapped.set_pending();
     let event = overlapped.event()?;
-    let finished = wait_for(socket, side, operation, None);
+    let finished = wait_for_overlapped(socket, side, operation, overlapped);
     let (status, transferred) = (finished.status, finished.transferred);
     let started = returned(finished)?;
     out.store(transferred);

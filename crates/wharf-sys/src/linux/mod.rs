@@ -88,9 +88,9 @@ pub use abi::inet::{
     inet_ntop, inet_pton, ntohl, ntohs,
 };
 pub use abi::ioapi::{
-    CancelIo, CancelIoEx, CreateIoCompletionPort, GetOverlappedResult, GetOverlappedResultEx,
-    GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, PostQueuedCompletionStatus,
-    SetFileCompletionNotificationModes,
+    CancelIo, CancelIoEx, CancelSynchronousIo, CreateIoCompletionPort, GetOverlappedResult,
+    GetOverlappedResultEx, GetQueuedCompletionStatus, GetQueuedCompletionStatusEx,
+    PostQueuedCompletionStatus, SetFileCompletionNotificationModes,
 };
 #[doc(hidden)]
 pub use abi::message::send_message_wide32;

@@ -172,13 +172,14 @@ pub enum Started {
     Pending,
 }
 
-/// Stands for the OVERLAPPED of a request that nobody waits for.
+/// Stands for the OVERLAPPED of what is not cancelled: a request that nobody waits for, an attempt that does not wait.
 pub const SILENT: usize = usize::MAX;
 
 /// What cancelling selects by.
 #[derive(Clone, Copy)]
 pub struct Tag {
-    pub overlapped: usize, // 0: synchronous
+    pub overlapped: usize, // 0: none
+    pub is_synchronous: bool,
     pub issuer: u64,
     pub id: u64,
     pub has_event: bool,
@@ -190,7 +191,8 @@ impl Tag {
     /// Of an attempt that the calling thread makes at once, without a request.
     pub fn unqueued() -> Tag {
         Tag {
-            overlapped: 0,
+            overlapped: SILENT, // nobody can cancel what does not wait
+            is_synchronous: true,
             issuer: thread::current_serial(),
             id: 0, // of no request
             has_event: false,
@@ -210,7 +212,7 @@ impl direction::Request for Box<Request> {
             } => (overlapped.address(), event.is_some()),
             Delivery::Routine { overlapped, .. } => (overlapped.address(), false),
             Delivery::None => (SILENT, false),
-            Delivery::Synchronous(_) => (0, false),
+            Delivery::Synchronous(outcome) => (outcome.overlapped, false),
         };
         let acceptor = match &self.operation {
             Operation::AcceptInto(accept) => Arc::as_ptr(&accept.acceptor) as usize,
@@ -218,6 +220,7 @@ impl direction::Request for Box<Request> {
         };
         Tag {
             overlapped,
+            is_synchronous: self.is_synchronous(),
             issuer: self.issuer,
             id: self.id,
             has_event,

@@ -12,7 +12,7 @@ use super::drive::{Sink, drive};
 use super::lock::Lock;
 use super::operation::{Attempt, Operation};
 use super::parker::{Deadline, has_passed};
-use super::request::{Delivery, Request, Tag};
+use super::request::{Delivery, Overlapped, Request, Tag};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::thread::{self, Thread};
@@ -21,6 +21,8 @@ use super::trace::trace;
 /// The result of a synchronous request, for the thread that waits for it.
 pub struct Outcome {
     pub thread: Arc<Thread>,
+    /// The address of the OVERLAPPED that the call was given all the same; 0: none.
+    pub overlapped: usize,
     pub result: Lock<Option<Finished>>,
 }
 
@@ -99,8 +101,28 @@ pub fn wait_for(
     operation: Operation,
     deadline: Deadline,
 ) -> Finished {
+    wait_as(socket, side, operation, Outcome::new(0), deadline)
+}
+
+/// Does the operation of a call with an OVERLAPPED, on a socket that was not made for it.
+pub fn wait_for_overlapped(
+    socket: &Arc<Socket>,
+    side: Side,
+    operation: Operation,
+    overlapped: Overlapped,
+) -> Finished {
+    let outcome = Outcome::new(overlapped.address());
+    wait_as(socket, side, operation, outcome, None)
+}
+
+fn wait_as(
+    socket: &Arc<Socket>,
+    side: Side,
+    operation: Operation,
+    outcome: Arc<Outcome>,
+    deadline: Deadline,
+) -> Finished {
     let events = operation.events(side);
-    let outcome = Outcome::new();
     let request = Request::new(operation, Delivery::Synchronous(outcome.clone()));
     let id = request.id;
     thread::note_pending();
@@ -190,9 +212,10 @@ fn wait_until_finished(outcome: &Outcome) -> Finished {
 }
 
 impl Outcome {
-    fn new() -> Arc<Outcome> {
+    fn new(overlapped: usize) -> Arc<Outcome> {
         Arc::new(Outcome {
             thread: thread::current(),
+            overlapped,
             result: Lock::new(None),
         })
     }

@@ -118,6 +118,155 @@ fn cancel_reaches_operations_of_other_threads() {
     assert_eq!(next(&port), request.failure(KEY, ERROR_OPERATION_ABORTED));
 }
 
+/// A call that blocks in a thread.
+type Blocking = fn(Raw) -> Result<(), WSA_ERROR>;
+
+/// CancelIoEx without an OVERLAPPED ends calls too that other threads block in; the socket goes on.
+/// Source: CancelIoEx, lpOverlapped NULL: all I/O requests of the file, by any thread.
+#[test]
+fn cancel_ends_calls_that_block() {
+    let _watch = watch();
+    let receive: Blocking = |socket| socket.recv(&mut [0; 8]).map(drop);
+    let receive_overlapped_form: Blocking = |socket| socket.recv_some(8).map(drop);
+    for receive in [receive, receive_overlapped_form] {
+        let pair = connected_pair(Family::V4);
+        let server = *pair.server;
+        let blocked = spawn(move || receive(server));
+        blocked.until_waits();
+        assert_eq!(server.cancel_all(), Ok(()));
+        assert_eq!(blocked.join(), Err(WSA_OPERATION_ABORTED));
+        pair.client.send_all(b"later");
+        assert_eq!(server.recv_exact(5), b"later");
+    }
+    let listener = Listener::new(Family::V4);
+    let listening = *listener.socket;
+    let blocked = spawn(move || listening.accept().map(drop));
+    blocked.until_waits();
+    assert_eq!(listening.cancel_all(), Ok(()));
+    assert_eq!(blocked.join(), Err(WSA_OPERATION_ABORTED));
+    let _client = listener.client();
+    assert!(listening.accept().is_ok());
+}
+
+/// CancelIoEx with an OVERLAPPED leaves calls alone that have none.
+/// Source: CancelIoEx, lpOverlapped.
+#[test]
+fn cancel_of_one_operation_leaves_calls_that_block_alone() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let server = *pair.server;
+    let request = Request::new(4);
+    assert_eq!(server.receive(&request), PENDING);
+    let blocked = spawn(move || server.recv_some(8));
+    blocked.until_waits();
+    assert_eq!(server.cancel(&request), Ok(()));
+    request.until_finished();
+    assert!(request.has_status(STATUS_CANCELLED));
+    pair.client.send_all(b"still");
+    assert_eq!(blocked.join(), Ok(b"still".to_vec()));
+}
+
+/// On a socket without the overlapped attribute a call with an OVERLAPPED blocks; CancelIoEx finds it by that.
+/// Source: CancelIoEx, lpOverlapped; WSASocket, WSA_FLAG_OVERLAPPED.
+#[test]
+fn cancel_finds_a_call_that_blocks_by_its_overlapped() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    let client = Socket::tcp_synchronous(Family::V4);
+    client.connect(&listener.address).unwrap();
+    let _server = listener.accept().unwrap();
+    let socket = *client;
+    let other = Request::new(4);
+    let request = Request::new(4);
+    let overlapped = request.overlapped() as usize;
+    let blocked = spawn(move || socket.receive(&request).map(drop));
+    blocked.until_waits();
+    assert_eq!(socket.cancel(&other), Err(ERROR_NOT_FOUND));
+    // SAFETY: the pointer only identifies the request.
+    let cancelled =
+        check_bool(unsafe { CancelIoEx(socket.handle(), overlapped as *const OVERLAPPED) });
+    assert_eq!(cancelled, Ok(()));
+    assert_eq!(blocked.join(), Err(WSA_OPERATION_ABORTED));
+}
+
+// --- CancelSynchronousIo ---------------------------------------------------------------------------
+
+/// CancelSynchronousIo.
+fn cancel_synchronous(thread: HANDLE) -> Result<(), u32> {
+    // SAFETY: takes no pointers.
+    check_bool(unsafe { CancelSynchronousIo(thread) })
+}
+
+/// CancelSynchronousIo ends the call that the thread blocks in, and nothing else: neither operations that it has started,
+/// nor calls of other threads.
+/// Source: CancelSynchronousIo.
+#[test]
+fn cancel_synchronous_ends_the_call_of_one_thread() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    let [first, second] = [(); 2].map(|()| {
+        let client = Socket::tcp_synchronous(Family::V4);
+        client.connect(&listener.address).unwrap();
+        (client, listener.accept().unwrap())
+    });
+    let pending = Request::new(4);
+    assert_eq!(first.1.receive(&pending), PENDING);
+    let [blocked, other] = [*first.0, *second.0].map(|socket| spawn(move || socket.recv_some(8)));
+    blocked.until_waits();
+    other.until_waits();
+    assert_eq!(cancel_synchronous(blocked.handle().raw()), Ok(()));
+    assert_eq!(blocked.join(), Err(WSA_OPERATION_ABORTED));
+    assert!(!pending.is_finished());
+    second.1.send_all(b"still");
+    assert_eq!(other.join(), Ok(b"still".to_vec()));
+    first.1.send_all(b"later");
+    assert_eq!(first.0.recv_exact(5), b"later");
+}
+
+/// A thread that blocks in no operation has none: not one that waits for an event, nor one with overlapped operations.
+/// Source: CancelSynchronousIo, ERROR_NOT_FOUND.
+#[test]
+fn cancel_synchronous_finds_nothing() {
+    let _watch = watch();
+    let pair = connected_pair(Family::V4);
+    let server = *pair.server;
+    let event = Event::manual();
+    let waiter = spawn({
+        let event = event.clone();
+        move || {
+            let request = Request::new(4);
+            assert_eq!(server.receive(&request), PENDING);
+            assert!(event.wait(DEADLINE_MS));
+            let is_finished = request.is_finished();
+            server.cancel(&request).unwrap();
+            request.until_finished();
+            is_finished
+        }
+    });
+    waiter.until_waits();
+    assert_eq!(
+        cancel_synchronous(waiter.handle().raw()),
+        Err(ERROR_NOT_FOUND)
+    );
+    event.set();
+    assert!(!waiter.join());
+    assert_eq!(
+        cancel_synchronous(current_thread().raw()),
+        Err(ERROR_NOT_FOUND)
+    );
+}
+
+/// Only a thread has calls that block.
+/// Source: CancelSynchronousIo, hThread.
+#[test]
+fn cancel_synchronous_checks_the_handle() {
+    let _watch = watch();
+    let event = Event::manual();
+    for bad in [event.raw(), null_mut(), GARBAGE_HANDLE as HANDLE] {
+        assert_eq!(cancel_synchronous(bad), Err(ERROR_INVALID_HANDLE));
+    }
+}
+
 /// A bad handle is ERROR_INVALID_HANDLE for both functions.
 /// Source: CancelIo and CancelIoEx, ERROR_INVALID_HANDLE.
 #[test]

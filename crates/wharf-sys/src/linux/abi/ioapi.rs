@@ -12,6 +12,7 @@ use windows_sys::Win32::System::WindowsProgramming::{
 };
 use windows_sys::core::BOOL;
 
+use super::thread::thread_of;
 use super::{deadline, store};
 use crate::platform::object::Object;
 use crate::platform::parker::Deadline;
@@ -226,6 +227,18 @@ pub unsafe extern "system" fn CancelIo(hfile: HANDLE) -> BOOL {
 pub unsafe extern "system" fn CancelIoEx(hfile: HANDLE, lpoverlapped: *const OVERLAPPED) -> BOOL {
     last_error::bool_result(
         handle::file(hfile).and_then(|socket| cancel::cancel(&socket, lpoverlapped)),
+    )
+}
+
+/// Cancels the call on a socket that the thread is blocked in.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/fileio/cancelsynchronousio-func>
+///
+/// # Safety
+/// None needed.
+pub unsafe extern "system" fn CancelSynchronousIo(hthread: HANDLE) -> BOOL {
+    last_error::bool_result(
+        thread_of(hthread).and_then(|thread| cancel::cancel_synchronous(&thread)),
     )
 }
 

@@ -137,7 +137,8 @@ pub unsafe extern "system" fn GetExitCodeThread(hthread: HANDLE, lpexitcode: *mu
     last_error::bool_result(code())
 }
 
-fn thread_of(handle: HANDLE) -> Result<Arc<Thread>, Status> {
+/// The thread behind a handle.
+pub(super) fn thread_of(handle: HANDLE) -> Result<Arc<Thread>, Status> {
     match handle::object(handle)? {
         Object::Thread(thread) => Ok(thread),
         _ => Err(Status::INVALID_HANDLE),
