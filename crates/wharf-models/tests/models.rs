@@ -166,6 +166,16 @@ fn two_pushers() {
 }
 
 #[test]
+fn gathered_result_against_the_next_receive() {
+    explore(4, sockets::gathered_result_against_the_next_receive);
+}
+
+#[test]
+fn gathered_result_against_the_next_edge() {
+    explore(3, sockets::gathered_result_against_the_next_edge);
+}
+
+#[test]
 fn hand_on() {
     explore(4, || sockets::hand_on_against_close(false));
 }

@@ -118,6 +118,10 @@ found! {
     // D1: one attempt at a time, in call order
     d1_two_owners: OwnershipIsShared in sockets::two_pushers, as "D1";
     d1_delivery_after_ownership: DeliveredAfterOwnership in sockets::two_pushers, as "D1: results";
+    d1_let_go_before_the_delivery: LetGoBeforeDelivery
+        in sockets::gathered_result_against_the_next_receive, as "D1: results";
+    d1_parked_before_the_delivery: ParkedBeforeDelivery
+        in sockets::gathered_result_against_the_next_edge, as "D1: results";
     d1_blocked_head_loses_its_place: BlockedHeadGoesToTheEnd
         in sockets::two_pushers, as "D1: requests";
     // D2: no lost wake-up

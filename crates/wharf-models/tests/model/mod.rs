@@ -77,6 +77,10 @@ pub enum Bug {
     ParkedUnwatched,
     /// The result is delivered after ownership ended.
     DeliveredAfterOwnership,
+    /// A direction is let go before what was gathered from it is delivered.
+    LetGoBeforeDelivery,
+    /// The same, when a further request found nothing.
+    ParkedBeforeDelivery,
     /// The mark is looked at before the result: bytes already taken are not reported.
     MarkBeatsSuccess,
     /// The canceller finishes the marked request, and so does its owner.

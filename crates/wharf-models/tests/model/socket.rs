@@ -162,6 +162,62 @@ impl Socket {
         }
     }
 
+    /// The same of a worker, which gathers the results of a harvest and delivers them together.
+    pub fn work(&self) {
+        while let Some(ended) = self.next_edge() {
+            self.side().direction.edge(ended);
+            self.harvest();
+        }
+    }
+
+    fn harvest(&self) {
+        let mut gathered = Vec::new();
+        let mut kept = None; // whether a further attempt may succeed
+        let mut head = self.side().direction.claim();
+        while let Some(request) = head.take() {
+            if let Some(result) = self.attempt(request.len) {
+                let short = matches!(&result, Received::Bytes(bytes) if bytes.len() < request.len);
+                let more = !short || !self.is_watched();
+                let others_wait = {
+                    let mut side = self.side();
+                    side.direction.finishing();
+                    side.direction.queued() > 0
+                };
+                gathered.push((request.tag, result));
+                if !others_wait && !seeded(Bug::LetGoBeforeDelivery) {
+                    kept = Some(more);
+                    break;
+                }
+                let mut side = self.side();
+                head = side.direction.next(more);
+                if head.is_none() && !seeded(Bug::LetGoBeforeDelivery) {
+                    side.direction.keep();
+                    kept = Some(false);
+                }
+            } else {
+                if !self.is_watched() {
+                    self.watch();
+                }
+                let mut side = self.side();
+                match side.direction.would_block(request) {
+                    Blocked::Parked if gathered.is_empty() => {}
+                    Blocked::Parked if seeded(Bug::ParkedBeforeDelivery) => {}
+                    Blocked::Parked => {
+                        side.direction.keep();
+                        kept = Some(false);
+                    }
+                    Blocked::Retry(request) => head = Some(request),
+                    Blocked::Ended(..) => unreachable!("nobody cancels"),
+                }
+            }
+        }
+        self.deliver_all(gathered);
+        if let Some(more) = kept {
+            let head = self.side().direction.next(more);
+            self.drive_from(head);
+        }
+    }
+
     /// The results in the order of their delivery; checks what holds of every history.
     pub fn results(&self) -> Vec<(u32, Received)> {
         let results = self.results.lock().unwrap().clone();
@@ -192,7 +248,11 @@ impl Socket {
     // ---- the owner ----
 
     fn drive(&self) {
-        let mut head = self.side().direction.claim();
+        let head = self.side().direction.claim();
+        self.drive_from(head);
+    }
+
+    fn drive_from(&self, mut head: Option<Receive>) {
         for _ in 0..self.share {
             let Some(request) = head else { return };
             head = self.serve(request);
@@ -267,13 +327,17 @@ impl Socket {
     }
 
     fn deliver(&self, tag: u32, result: Received) {
+        self.deliver_all([(tag, result)]);
+    }
+
+    fn deliver_all(&self, delivered: impl IntoIterator<Item = (u32, Received)>) {
         let mut results = self.results.lock().unwrap();
-        results.push((tag, result));
+        results.extend(delivered);
         let done = results.len() >= self.expected;
         drop(results);
         if done {
             self.kernel.lock().unwrap().done = true;
-            self.poller.notify_one();
+            self.poller.notify_all();
         }
     }
 

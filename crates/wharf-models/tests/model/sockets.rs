@@ -9,6 +9,12 @@ fn socket(receives: usize) -> (Arc<Socket>, JoinHandle<()>) {
     with_poller(Socket::new(receives))
 }
 
+fn with_worker(receives: usize) -> (Arc<Socket>, JoinHandle<()>) {
+    let socket = Arc::new(Socket::new(receives));
+    let worker = spawn(&socket, Socket::work);
+    (socket, worker)
+}
+
 fn with_poller(socket: Socket) -> (Arc<Socket>, JoinHandle<()>) {
     let socket = Arc::new(socket);
     let poller = spawn(&socket, Socket::poll);
@@ -101,6 +107,29 @@ pub fn two_pushers() {
             .iter()
             .all(|(_, how)| matches!(how, Received::Bytes(_)))
     );
+}
+
+/// A worker gathers the result of a receive while another thread posts the next one, for which there is data.
+pub fn gathered_result_against_the_next_receive() {
+    let (socket, worker) = with_worker(2);
+    let peer = spawn(&socket, |socket| socket.peer_sends(4, false));
+    socket.receive(1, 2);
+    socket.receive(2, 2);
+    join([peer, worker]);
+    assert_eq!(socket.results().len(), 2);
+}
+
+/// A worker gathers the result of a receive and finds nothing for the next one, for which data comes then; another worker
+/// delivers that.
+pub fn gathered_result_against_the_next_edge() {
+    let (socket, worker) = with_worker(2);
+    let other = spawn(&socket, Socket::work);
+    socket.receive(1, 2);
+    socket.receive(2, 2);
+    socket.peer_sends(2, false);
+    socket.peer_sends(2, false);
+    join([worker, other]);
+    assert_eq!(socket.results().len(), 2);
 }
 
 /// Threads hand on after one head each, while the socket may be closed.

@@ -52,7 +52,7 @@ pub struct Cancelled<R> {
 enum Owner<T, S> {
     /// It is attempted; maybe it was cancelled meanwhile.
     Attempting(T, Option<S>),
-    /// Its result is delivered: it is not pending any more.
+    /// Its result is delivered: it is not pending any more. Nor is anything that an owner has kept the direction for.
     Delivering,
 }
 
@@ -193,6 +193,13 @@ impl<R: Request, S: Copy> Direction<R, S> {
         self.owner = None;
         self.queue.push_front(request);
         Ok(())
+    }
+
+    /// The owner, who has let go of its head, keeps the direction: what it has delivered is not where it belongs yet, and
+    /// nothing may be delivered before it. [`next`](Self::next) ends that.
+    pub fn keep(&mut self) {
+        debug_assert!(self.owner.is_none());
+        self.owner = Some(Owner::Delivering);
     }
 
     /// The owner has a result: from here on the request is not pending any more, cancelling does not find it.

@@ -19,7 +19,7 @@ use super::parker::{Deadline, Parker};
 use super::port::{Packet, Port};
 use super::reactor::{self, Set};
 use super::request::{Mine, Request};
-use super::socket::{Side, Socket};
+use super::socket::{Queue, Side, Socket};
 use super::status::Status;
 use super::trace::trace;
 
@@ -33,127 +33,214 @@ const HEADS_MAX: usize = 64;
 pub fn drive(
     socket: &Arc<Socket>,
     side: Side,
-    mut head: Option<Box<Request>>,
-    mut mine: Option<&mut Mine>,
-    sink: &mut Sink<'_>,
-) {
-    for _ in 0..HEADS_MAX {
-        let Some(mut request) = head.take() else {
-            return;
-        };
-        let attempt = request.operation.attempt(socket);
-        head = settle(socket, side, request, attempt, mine.as_deref_mut(), sink);
-    }
-    if let Some(request) = head {
-        put_back(socket, side, request, sink);
-    }
-}
-
-/// What follows from one attempt; the next head, if the caller goes on as owner.
-fn settle(
-    socket: &Arc<Socket>,
-    side: Side,
-    mut request: Box<Request>,
-    attempt: Attempt,
+    head: Option<Box<Request>>,
     mine: Option<&mut Mine>,
     sink: &mut Sink<'_>,
-) -> Option<Box<Request>> {
-    trace!(
-        "attempt socket={:p} {side:?} id={} -> {attempt:?}",
-        Arc::as_ptr(socket),
-        request.id
-    );
-    let direction = socket.direction(side);
-    match attempt {
-        Attempt::Finished {
-            status,
-            transferred,
-            more,
-        } => {
-            let mark = direction.lock().finishing();
-            // An attempt beside a close sees what the close did to the connection; the close is what happened.
-            let (status, transferred) = match mark {
-                Some(mark)
-                    if socket.is_closed() && transferred == 0 && request.operation.is_receive() =>
-                {
-                    (request.closing_status(mark), 0)
-                }
-                _ => (status, transferred),
-            };
-            let emptied = !more && request.operation.is_receive() && !request.is_synchronous();
-            // A datagram that was cut is no refusal: it is reported later, once.
-            let is_cut = status == Status::BUFFER_OVERFLOW;
-            match mine.filter(|mine| mine.id == request.id && !is_cut) {
-                Some(mine) => finish_own(socket, request, status, transferred, mine, sink),
-                None => finish(socket, request, status, transferred, sink),
-            }
-            if emptied {
-                socket.found_data();
-            }
-            direction.lock().next(more || !socket.is_watched())
-        }
-        // Who waits for it sleeps beside the descriptor itself: no edge is needed.
-        Attempt::Blocked if request.is_synchronous() => blocked(socket, side, request, sink),
-        Attempt::Blocked => match socket.watch_for(side) {
-            Ok(()) => blocked(socket, side, request, sink),
-            Err(status) => {
-                direction.lock().finishing();
-                finish_cut_short(socket, request, status, sink);
-                direction.lock().next(true)
-            }
-        },
-        Attempt::Starved => {
-            let next = blocked(socket, side, request, sink);
-            helper::retry(socket);
-            next
-        }
-        Attempt::MovesTo(acceptor) => {
-            request.becomes_receive(socket);
-            socket.note_moved(&acceptor);
-            move_to(&acceptor, (socket, side), request, sink);
-            direction.lock().next(true)
-        }
-        Attempt::MovesToReceive => {
-            request.operation = Operation::Reuse;
-            move_to(socket, (socket, side), request, sink);
-            direction.lock().next(true)
-        }
-    }
+) {
+    Turn::of(socket, side, sink).go_on(head, mine);
 }
 
-fn blocked(
-    socket: &Arc<Socket>,
+/// A thread's time as the owner of a direction.
+struct Turn<'t, 's> {
+    socket: &'t Arc<Socket>,
     side: Side,
-    request: Box<Request>,
-    sink: &mut Sink<'_>,
-) -> Option<Box<Request>> {
-    let blocked = socket.direction(side).lock().would_block(request);
-    match blocked {
-        Blocked::Parked => {
-            socket.parked();
-            None
-        }
-        Blocked::Retry(request) => Some(request),
-        Blocked::Ended(request, status) => {
-            let status = request.closing_status(status);
-            finish_cut_short(socket, request, status, sink);
-            socket.direction(side).lock().next(true)
-        }
-    }
+    sink: &'t mut Sink<'s>,
+    gathered_before: usize,
 }
 
-/// The thread has done its share: the helper goes on.
-fn put_back(socket: &Arc<Socket>, side: Side, request: Box<Request>, sink: &mut Sink<'_>) {
-    let mut head = Some(request);
-    while let Some(request) = head.take() {
-        let put_back = socket.direction(side).lock().put_back(request);
-        if let Err((request, status)) = put_back {
-            let status = request.closing_status(status);
-            finish_cut_short(socket, request, status, sink);
-            head = socket.direction(side).lock().next(true);
+impl<'t, 's> Turn<'t, 's> {
+    fn of(socket: &'t Arc<Socket>, side: Side, sink: &'t mut Sink<'s>) -> Turn<'t, 's> {
+        let gathered_before = sink.gathered();
+        Turn {
+            socket,
+            side,
+            sink,
+            gathered_before,
         }
     }
-    helper::retry(socket);
+
+    fn direction(&self) -> &'t Queue {
+        self.socket.direction(self.side)
+    }
+
+    fn go_on(mut self, mut head: Option<Box<Request>>, mut mine: Option<&mut Mine>) {
+        for _ in 0..HEADS_MAX {
+            let Some(mut request) = head.take() else {
+                return;
+            };
+            let attempt = request.operation.attempt(self.socket);
+            head = self.settle(request, attempt, mine.as_deref_mut());
+        }
+        if let Some(request) = head {
+            self.put_back(request);
+        }
+    }
+
+    /// What follows from one attempt; the next head, if the caller goes on as owner.
+    fn settle(
+        &mut self,
+        mut request: Box<Request>,
+        attempt: Attempt,
+        mine: Option<&mut Mine>,
+    ) -> Option<Box<Request>> {
+        let socket = self.socket;
+        trace!(
+            "attempt socket={:p} {:?} id={} -> {attempt:?}",
+            Arc::as_ptr(socket),
+            self.side,
+            request.id
+        );
+        match attempt {
+            Attempt::Finished {
+                status,
+                transferred,
+                more,
+            } => {
+                let (mark, others_wait) = {
+                    let mut direction = self.direction().lock();
+                    (direction.finishing(), direction.queued() > 0)
+                };
+                // An attempt beside a close sees what the close did to the connection; the close is what happened.
+                let (status, transferred) = match mark {
+                    Some(mark)
+                        if socket.is_closed()
+                            && transferred == 0
+                            && request.operation.is_receive() =>
+                    {
+                        (request.closing_status(mark), 0)
+                    }
+                    _ => (status, transferred),
+                };
+                let emptied = !more && request.operation.is_receive() && !request.is_synchronous();
+                // A datagram that was cut is no refusal: it is reported later, once.
+                let is_cut = status == Status::BUFFER_OVERFLOW;
+                match mine.filter(|mine| mine.id == request.id && !is_cut) {
+                    Some(mine) => finish_own(socket, request, status, transferred, mine, self.sink),
+                    None => finish(socket, request, status, transferred, self.sink),
+                }
+                if emptied {
+                    socket.found_data();
+                }
+                let more = more || !socket.is_watched();
+                match self.has_gathered() && !others_wait {
+                    true => self.keep(more), // who comes meanwhile is seen to when it is let go
+                    false => self.next(more),
+                }
+            }
+            // Who waits for it sleeps beside the descriptor itself: no edge is needed.
+            Attempt::Blocked if request.is_synchronous() => self.blocked(request),
+            Attempt::Blocked => match socket.watch_for(self.side) {
+                Ok(()) => self.blocked(request),
+                Err(status) => {
+                    self.direction().lock().finishing();
+                    finish_cut_short(socket, request, status, self.sink);
+                    self.next(true)
+                }
+            },
+            Attempt::Starved => {
+                let next = self.blocked(request);
+                helper::retry(socket);
+                next
+            }
+            Attempt::MovesTo(acceptor) => {
+                request.becomes_receive(socket);
+                socket.note_moved(&acceptor);
+                move_to(&acceptor, (socket, self.side), request, self.sink);
+                self.next(true)
+            }
+            Attempt::MovesToReceive => {
+                request.operation = Operation::Reuse;
+                move_to(socket, (socket, self.side), request, self.sink);
+                self.next(true)
+            }
+        }
+    }
+
+    fn blocked(&mut self, request: Box<Request>) -> Option<Box<Request>> {
+        let blocked = {
+            let mut direction = self.direction().lock();
+            let blocked = direction.would_block(request);
+            if let Blocked::Parked = blocked
+                && self.has_gathered()
+            {
+                direction.keep();
+            }
+            blocked
+        };
+        match blocked {
+            Blocked::Parked => {
+                self.socket.parked();
+                if self.has_gathered() {
+                    return self.keep(false);
+                }
+                None
+            }
+            Blocked::Retry(request) => Some(request),
+            Blocked::Ended(request, status) => {
+                let status = request.closing_status(status);
+                finish_cut_short(self.socket, request, status, self.sink);
+                self.next(true)
+            }
+        }
+    }
+
+    /// The thread has done its share: the helper goes on, or the thread itself once what it has gathered is delivered.
+    fn put_back(&mut self, request: Box<Request>) {
+        let mut head = Some(request);
+        while let Some(request) = head.take() {
+            let put_back = {
+                let mut direction = self.direction().lock();
+                let put_back = direction.put_back(request);
+                if put_back.is_ok() && self.has_gathered() {
+                    direction.keep();
+                }
+                put_back
+            };
+            match put_back {
+                Ok(()) if self.has_gathered() => {
+                    self.keep(true);
+                    return;
+                }
+                Ok(()) => {}
+                Err((request, status)) => {
+                    let status = request.closing_status(status);
+                    finish_cut_short(self.socket, request, status, self.sink);
+                    head = self.next(true);
+                    if head.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+        helper::retry(self.socket);
+    }
+
+    /// The head is delivered: the next one, if it may be attempted.
+    fn next(&mut self, more: bool) -> Option<Box<Request>> {
+        let mut direction = self.direction().lock();
+        let head = direction.next(more);
+        if head.is_some() || !self.has_gathered() {
+            return head;
+        }
+        direction.keep();
+        drop(direction);
+        self.keep(false)
+    }
+
+    /// Whether results of this turn are gathered, so that nobody else may deliver before they are in the port's queue.
+    fn has_gathered(&self) -> bool {
+        self.sink.gathered() > self.gathered_before
+    }
+
+    /// The direction stays this thread's until then. `more`: a further attempt may succeed.
+    fn keep(&mut self, more: bool) -> Option<Box<Request>> {
+        self.sink.kept(Kept {
+            socket: self.socket.clone(),
+            side: self.side,
+            more,
+        });
+        None
+    }
 }
 
 /// A request goes on in the receive direction of `to`: an AcceptEx as a receive of the socket that took the connection, a
@@ -205,7 +292,16 @@ pub struct Sink<'a> {
 #[derive(Default)]
 struct Room {
     packets: Vec<Packet>,
+    kept: Vec<Kept>,
     batch: Vec<Pending>, // claimed
+}
+
+/// A direction that stays owned until the packets gathered from it are in the port's queue: a later one is not there before
+/// them.
+struct Kept {
+    socket: Arc<Socket>,
+    side: Side,
+    more: bool, // a further attempt may succeed
 }
 
 thread_local! {
@@ -218,7 +314,7 @@ impl<'a> Sink<'a> {
         Sink::default()
     }
 
-    /// Packets of `port` are collected.
+    /// Packets of `port` are collected; whoever harvests puts them into its queue before the sink is dropped.
     pub fn for_port(port: &'a Port) -> Sink<'a> {
         let mut sink = Sink::for_harvest();
         sink.port = Some(port);
@@ -232,6 +328,15 @@ impl<'a> Sink<'a> {
             room: ROOM.try_with(Cell::take).ok().flatten().unwrap_or_default(),
             keeps_room: true,
         }
+    }
+
+    /// How many packets are collected.
+    fn gathered(&self) -> usize {
+        self.room.packets.len()
+    }
+
+    fn kept(&mut self, kept: Kept) {
+        self.room.kept.push(kept);
     }
 
     /// What was collected.
@@ -299,8 +404,9 @@ impl<'a> Sink<'a> {
                 Some(result) => unsafe { request.operation.completed(&socket, result, envelope) },
                 None => request.operation.attempt(&socket),
             };
-            let head = settle(&socket, side, request, attempt, None, self);
-            drive(&socket, side, head, None, self);
+            let mut turn = Turn::of(&socket, side, self);
+            let head = turn.settle(request, attempt, None);
+            turn.go_on(head, None);
             socket.observe(Occasion::Change);
         }
         self.room.batch = batch; // its room is used again
@@ -316,9 +422,14 @@ impl<'a> Sink<'a> {
 }
 
 impl Drop for Sink<'_> {
+    /// What was gathered is in the queue: the directions that were kept go on.
     fn drop(&mut self) {
+        debug_assert!(self.room.packets.is_empty() && self.room.batch.is_empty());
+        for Kept { socket, side, more } in self.room.kept.drain(..) {
+            let head = socket.direction(side).lock().next(more);
+            drive(&socket, side, head, None, &mut Sink::new());
+        }
         if self.keeps_room {
-            debug_assert!(self.room.packets.is_empty() && self.room.batch.is_empty());
             let room = std::mem::take(&mut self.room);
             let _ = ROOM.try_with(|kept| kept.set(Some(room))); // the thread may be ending
         }

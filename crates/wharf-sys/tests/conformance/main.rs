@@ -17,6 +17,7 @@ mod async_select_random;
 mod binding;
 mod cancel;
 mod close;
+mod completion_order;
 mod concurrency;
 mod connect;
 mod connections;
