@@ -14,25 +14,31 @@
 //! Source: "About Messages and Message Queues",
 //! <https://learn.microsoft.com/windows/win32/winmsg/about-messages-and-message-queues>.
 
+mod filter;
+mod input;
+mod timers;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::UI::WindowsAndMessaging::{
-    QS_ALLPOSTMESSAGE, QS_HOTKEY, QS_POSTMESSAGE, QS_SENDMESSAGE, QS_TIMER, TIMERPROC,
-    USER_TIMER_MAXIMUM, USER_TIMER_MINIMUM, WM_QUIT, WM_TIMER,
+    QS_ALLPOSTMESSAGE, QS_HOTKEY, QS_POSTMESSAGE, QS_SENDMESSAGE, QS_TIMER, TIMERPROC, WM_QUIT,
+    WM_TIMER,
 };
 
 use super::helper;
 use super::lock::Lock;
-use super::object::Object;
-use super::parker::{Deadline, has_passed};
+use super::parker::Deadline;
 use super::socket_wait::SocketWait;
 use super::status::Status;
 use super::system;
 use super::thread::{self, Thread};
-use super::wait::{self, Released, Waitable, Waited};
+use super::wait::{Released, Waitable};
+
+pub use filter::{Filter, Windows};
+pub use input::InputWait;
 
 /// Posted messages that a queue holds at most.
 const POSTED_MAX: usize = 10_000;
@@ -101,50 +107,6 @@ struct Timer {
     due: Instant,
     expired: bool, // WM_TIMER is to be made
     procedure: TIMERPROC,
-}
-
-/// Which messages are wanted.
-pub struct Filter {
-    /// Of which windows.
-    pub windows: Windows,
-    /// The lowest and the highest identifier; both 0: all.
-    pub range: (u32, u32),
-    /// QS_ bits of the kinds of messages.
-    pub kinds: u32,
-}
-
-/// Whose messages are wanted.
-pub enum Windows {
-    /// Every message of the thread.
-    All,
-    /// Those that are for no window.
-    Thread,
-    /// Those of these windows.
-    These(Vec<usize>),
-}
-
-impl Filter {
-    fn takes_window(&self, window: usize) -> bool {
-        match &self.windows {
-            Windows::All => true,
-            Windows::Thread => window == 0,
-            Windows::These(windows) => windows.contains(&window),
-        }
-    }
-
-    fn takes_number(&self, message: u32) -> bool {
-        self.range == (0, 0) || (self.range.0..=self.range.1).contains(&message)
-    }
-
-    /// A posted WM_QUIT passes every filter.
-    fn takes(&self, message: &Message) -> bool {
-        message.message == WM_QUIT
-            || (self.takes_window(message.window) && self.takes_number(message.message))
-    }
-
-    fn wants(&self, kind: u32) -> bool {
-        self.kinds & kind != 0
-    }
 }
 
 /// A thread's queue.
@@ -491,129 +453,7 @@ pub fn get(filter: &Filter) -> Message {
     }
 }
 
-/// MsgWaitForMultipleObjectsEx: waits for the objects and for input.
-pub struct InputWait {
-    /// The objects of the handles.
-    pub objects: Vec<Object>,
-    /// Whether all of them, and input, are waited for.
-    pub all: bool,
-    /// QS_ bits: what counts as input.
-    pub kinds: u32,
-    /// Whether input that the owner has already looked at counts.
-    pub seen_counts: bool,
-    /// Whether APCs end it.
-    pub alertable: bool,
-}
-
-impl InputWait {
-    /// Waits; the index of the input is the number of objects.
-    pub fn wait(mut self, deadline: Deadline) -> Waited {
-        let thread = thread::current();
-        let input = self.objects.len();
-        self.objects.push(Object::Input(thread.clone()));
-        loop {
-            let next_timer = thread.queue().expect(self.kinds, self.seen_counts);
-            let next_timer = next_timer.filter(|_| self.kinds & QS_TIMER != 0);
-            let first = [deadline, next_timer].into_iter().flatten().min();
-            let waited = wait::wait(&self.objects, self.all, first, self.alertable);
-            let told = match waited {
-                Waited::Object(index) => self.all || index == input,
-                Waited::Abandoned(_) => self.all,
-                Waited::Apc | Waited::TimedOut => false,
-            };
-            thread
-                .queue()
-                .expect_nothing(if told { self.kinds } else { 0 });
-            if waited != Waited::TimedOut || has_passed(deadline) {
-                return waited;
-            }
-        }
-    }
-}
-
 impl Queue {
-    /// From now on `input` is signalled while one of these kinds has come (or is there, if what was seen counts).
-    /// Gives the time of the next timer.
-    fn expect(&self, kinds: u32, seen_counts: bool) -> Deadline {
-        let mut state = self.state.lock();
-        let next_timer = state.expire();
-        state.awaited = kinds;
-        let there = if seen_counts { state.is_there() } else { 0 };
-        if (state.came | there) & kinds != 0 {
-            // Nobody but the owner waits for it, and the owner is here.
-            drop(self.input.signal());
-        } else {
-            self.input.reset();
-        }
-        next_timer
-    }
-
-    /// The wait is over; what was told is no longer new.
-    fn expect_nothing(&self, told: u32) {
-        let mut state = self.state.lock();
-        state.awaited = 0;
-        state.came &= !told;
-        self.input.reset();
-    }
-}
-
-impl Queue {
-    /// Sets a timer of the calling thread, the owner, or starts it anew. Without a window an id that is not in use
-    /// is replaced by a new one. Gives its id.
-    pub fn set_timer(
-        &self,
-        window: usize,
-        id: usize,
-        milliseconds: u32,
-        procedure: TIMERPROC,
-    ) -> usize {
-        let mut state = self.state.lock();
-        let known = |timer: &Timer| timer.window == window && timer.id == id;
-        let exists = state.timers.iter().any(known);
-        let id = if window == 0 && !exists {
-            state.unused_timer_id()
-        } else {
-            id
-        };
-        state
-            .timers
-            .retain(|timer| (timer.window, timer.id) != (window, id));
-        let milliseconds = milliseconds.clamp(USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM);
-        let period = Duration::from_millis(u64::from(milliseconds));
-        state.timers.push(Timer {
-            window,
-            id,
-            period,
-            due: Instant::now() + period,
-            expired: false,
-            procedure,
-        });
-        id
-    }
-
-    /// Removes a timer, and the message it may just have caused.
-    ///
-    /// # Errors
-    /// `INVALID_PARAMETER` if there is none.
-    pub fn kill_timer(&self, window: usize, id: usize) -> Result<(), Status> {
-        let mut state = self.state.lock();
-        let before = state.timers.len();
-        state
-            .timers
-            .retain(|timer| (timer.window, timer.id) != (window, id));
-        if state.timers.len() == before {
-            return Err(Status::INVALID_PARAMETER);
-        }
-        Ok(())
-    }
-
-    /// The procedure of WM_TIMER's lParam, if a timer of this queue has it.
-    pub fn timer_procedure(&self, address: isize) -> TIMERPROC {
-        let state = self.state.lock();
-        let mut procedures = state.timers.iter().filter_map(|timer| timer.procedure);
-        procedures.find(|procedure| *procedure as usize == address as usize)
-    }
-
     /// The thread has a new window.
     ///
     /// # Errors
@@ -659,16 +499,5 @@ impl Queue {
 fn finish_all(sent: impl IntoIterator<Item = Arc<Sent>>) {
     for sent in sent {
         sent.finish(0);
-    }
-}
-
-impl State {
-    fn unused_timer_id(&self) -> usize {
-        let used = |id: &usize| {
-            self.timers
-                .iter()
-                .any(|timer| timer.window == 0 && timer.id == *id)
-        };
-        (1..).find(|id| !used(id)).unwrap_or(1)
     }
 }
