@@ -35,7 +35,7 @@ pub fn cancel_side(
 
 /// Cancels the operations on `socket` that `select` chooses, overlapped or not; whether there were any.
 fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
-    let own = |tag: Tag| tag.overlapped != SILENT && tag.origin == 0 && select(tag);
+    let own = |tag: Tag| tag.overlapped != SILENT && tag.origin() == 0 && select(tag);
     let mut found = false;
     socket.send_deferred(); // they have gone, as far as anybody can tell
     for side in socket.sides() {
@@ -43,7 +43,7 @@ fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     }
     let listener = Arc::as_ptr(socket) as usize;
     for acceptor in socket.moved_to() {
-        let moved = |tag: Tag| tag.origin == listener && select(tag);
+        let moved = |tag: Tag| tag.origin() == listener && select(tag);
         found |= cancel_side(&acceptor, Side::Receive, Status::CANCELLED, moved);
     }
     found
@@ -90,7 +90,7 @@ pub fn cancel_synchronous(thread: &Thread) -> Result<(), Status> {
 /// The accept socket of a pending AcceptEx is closed: that AcceptEx ends.
 pub fn cancel_accept(listener: &Arc<Socket>, acceptor: *const Socket) {
     cancel_side(listener, Side::Receive, Status::CANCELLED, |tag| {
-        tag.acceptor == acceptor as usize
+        tag.acceptor() == acceptor as usize
     });
 }
 
@@ -127,7 +127,7 @@ pub fn close(socket: &Arc<Socket>, status: Status) {
     let listener = Arc::as_ptr(socket) as usize;
     for acceptor in socket.moved_to() {
         cancel_side(&acceptor, Side::Receive, Status::CANCELLED, |tag| {
-            tag.origin == listener
+            tag.origin() == listener
         });
     }
 }

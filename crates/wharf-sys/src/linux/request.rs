@@ -183,8 +183,8 @@ pub struct Tag {
     pub issuer: u64,
     pub id: u64,
     pub has_event: bool,
-    pub origin: usize, // address of the listener of an AcceptEx in its second half
-    pub acceptor: usize, // address of the accept socket of an AcceptEx in its first half
+    is_second_half: bool, // of an AcceptEx
+    partner: usize, // of an AcceptEx: address of the accept socket, in its second half of the listener; 0: of none
 }
 
 impl Tag {
@@ -196,9 +196,19 @@ impl Tag {
             issuer: thread::current_serial(),
             id: 0, // of no request
             has_event: false,
-            origin: 0,
-            acceptor: 0,
+            is_second_half: false,
+            partner: 0,
         }
+    }
+
+    /// The address of the listener of an AcceptEx in its second half; 0: there is none.
+    pub fn origin(&self) -> usize {
+        if self.is_second_half { self.partner } else { 0 }
+    }
+
+    /// The address of the accept socket of an AcceptEx in its first half; 0: there is none.
+    pub fn acceptor(&self) -> usize {
+        if self.is_second_half { 0 } else { self.partner }
     }
 }
 
@@ -214,8 +224,9 @@ impl direction::Request for Box<Request> {
             Delivery::None => (SILENT, false),
             Delivery::Synchronous(outcome) => (outcome.overlapped, false),
         };
-        let acceptor = match &self.operation {
-            Operation::AcceptInto(accept) => Arc::as_ptr(&accept.acceptor) as usize,
+        let partner = match (&self.origin, &self.operation) {
+            (Some(listener), _) => Arc::as_ptr(listener) as usize,
+            (None, Operation::AcceptInto(accept)) => Arc::as_ptr(&accept.acceptor) as usize,
             _ => 0,
         };
         Tag {
@@ -224,11 +235,8 @@ impl direction::Request for Box<Request> {
             issuer: self.issuer,
             id: self.id,
             has_event,
-            origin: self
-                .origin
-                .as_ref()
-                .map_or(0, |origin| Arc::as_ptr(origin) as usize),
-            acceptor,
+            is_second_half: self.origin.is_some(),
+            partner,
         }
     }
 }
