@@ -1,5 +1,6 @@
 //! Datagrams through one completion port with several workers: nothing is lost, and each socket keeps its order.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
@@ -27,15 +28,17 @@ struct Slot {
     order: AtomicUsize, // the number of its receive among those of the socket
 }
 
-/// One socket of the relay: its slots, and what each receive in the order of posting got.
+/// A socket that datagrams come in by: its slots, and what each receive in the order of posting got from whom.
 struct Door {
     socket: Socket,
+    out: Option<(Socket, Address)>, // by which they leave, and where to; without it, back to their senders
     slots: Vec<Slot>,
     posting: Mutex<usize>, // receives posted so far: numbering and posting are one step
-    got: Mutex<Vec<(usize, u32)>>,
+    got: Mutex<Vec<(usize, SocketAddr, u32)>>,
 }
 
-struct Relay {
+/// A server of datagrams.
+struct Server {
     port: Port,
     doors: Vec<Door>,
     stopped: AtomicBool,
@@ -51,13 +54,30 @@ impl Door {
     }
 }
 
-impl Relay {
+/// Every receive buffer holds a window of every client.
+const RECEIVE_BUFFER: i32 = 1 << 18;
+
+impl Server {
     /// One that sends every datagram back to its sender.
-    fn new(doors: usize) -> Arc<Relay> {
+    fn echo(doors: usize) -> Arc<Server> {
+        Server::new(POSTED, (0..doors).map(|_| None).collect())
+    }
+
+    /// One with a door for each of `targets`, and so many receives posted at each: what comes in by one goes to its target,
+    /// from another socket of the same port, or back to its sender.
+    fn new(posted: usize, targets: Vec<Option<Address>>) -> Arc<Server> {
         let port = Port::new(WORKERS);
-        let door = |key| {
+        let bound = |key| {
             let socket = udp_bound(Family::V4);
+            socket
+                .set_option(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
+                .unwrap();
             port.associate(socket.handle(), key);
+            socket
+        };
+        let door = |(key, target): (usize, Option<Address>)| {
+            let socket = bound(key);
+            let out = target.map(|target| (bound(key), target));
             let slot = |_| Slot {
                 letter: Letter::new(64),
                 answer: Mutex::new(None),
@@ -65,24 +85,40 @@ impl Relay {
             };
             Door {
                 socket,
-                slots: (0..POSTED).map(slot).collect(),
+                out,
+                slots: (0..posted).map(slot).collect(),
                 posting: Mutex::new(0),
                 got: Mutex::new(Vec::new()),
             }
         };
-        let doors = (0..doors).map(door).collect();
+        let doors = targets.into_iter().enumerate().map(door).collect();
         let stopped = AtomicBool::new(false);
-        let relay = Relay {
+        let server = Server {
             port,
             doors,
             stopped,
         };
-        for door in &relay.doors {
+        for door in &server.doors {
             for slot in &door.slots {
                 door.post(slot);
             }
         }
-        Arc::new(relay)
+        Arc::new(server)
+    }
+
+    /// Serves until all `clients` are done.
+    fn serve(self: &Arc<Self>, clients: impl IntoIterator<Item = Worker<()>>) {
+        let work = |_| {
+            let server = self.clone();
+            spawn(move || server.work())
+        };
+        let workers: Vec<_> = (0..WORKERS).map(work).collect();
+        join_all(clients);
+        self.stopped.store(true, SeqCst);
+        for _ in 0..WORKERS {
+            self.port.post(packet(0, STOP, 0));
+        }
+        join_all(workers);
     }
 
     fn work(&self) {
@@ -107,11 +143,15 @@ impl Relay {
         assert_eq!(data.len(), packet.bytes as usize);
         let number = u32::from_ne_bytes(data[..4].try_into().unwrap());
         let order = slot.order.load(SeqCst);
-        door.got.lock().unwrap().push((order, number));
-        let to = slot.letter.sender().into();
+        let sender = slot.letter.sender();
+        door.got.lock().unwrap().push((order, sender, number));
+        let (out, to) = match &door.out {
+            Some((out, target)) => (out, *target),
+            None => (&door.socket, sender.into()),
+        };
         let mut answer = slot.answer.lock().unwrap();
         let (request, to) = answer.insert((Request::from_data(&data), to));
-        let started = door.socket.send_request_to(request, to);
+        let started = out.send_request_to(request, to);
         assert!(started.is_ok(), "{started:?}");
     }
 
@@ -129,87 +169,116 @@ impl Relay {
     }
 }
 
-/// Sends numbered datagrams and takes them back, a window at a time; every one comes.
-fn client(door: Address, count: u32) {
-    let socket = udp_bound(Family::V4);
+/// Sends numbered datagrams to `door` and takes them back, a window at a time; every one comes, from `door` or another socket,
+/// and if `in_order` as they were sent.
+fn client(socket: Socket, door: Address, count: u32, window: usize, in_order: bool) {
     let limit = DEADLINE_MS as i32;
     socket.set_option(SOL_SOCKET, SO_RCVTIMEO, limit).unwrap();
-    for first in (0..count).step_by(WINDOW) {
-        let window = first..(first + WINDOW as u32).min(count);
+    for first in (0..count).step_by(window) {
+        let window = first..(first + window as u32).min(count);
         for number in window.clone() {
             assert_eq!(socket.send_to(&number.to_ne_bytes(), &door), Ok(4));
         }
         let take = |_| {
-            let (data, from) = socket.recv_from(64).expect("an answer");
-            assert_eq!(from, door.get());
+            let (data, _) = socket.recv_from(64).expect("an answer");
             u32::from_ne_bytes(data[..4].try_into().unwrap())
         };
         let mut back: Vec<_> = window.clone().map(take).collect();
-        back.sort_unstable(); // two workers answer side by side
+        if !in_order {
+            back.sort_unstable(); // two workers answer side by side
+        }
         assert_eq!(back, window.collect::<Vec<_>>());
     }
 }
 
-/// A relay over one port with two workers and several receives on each socket: every datagram comes back, and the
+fn numbered(count: u32) -> Vec<(usize, u32)> {
+    (0..count).map(|number| (number as usize, number)).collect()
+}
+
+/// What the receives of a door got, in the order they were posted.
+fn got_in_order(door: &Door) -> Vec<(usize, SocketAddr, u32)> {
+    let mut got = door.got.lock().unwrap().clone();
+    got.sort_unstable();
+    got
+}
+
+/// An echo over one port with two workers and several receives on each of several sockets: every datagram comes back, and the
 /// receives of a socket took its datagrams in the order they were posted.
 /// Source: "I/O Completion Ports" and WSARecvFrom (receives are filled in the order they were posted).
 #[test]
-fn relay_loses_nothing_and_keeps_the_order() {
+fn echo_loses_nothing_and_keeps_the_order() {
     let _watch = watch();
     const DOORS: usize = 6;
     const COUNT: u32 = 500;
-    let relay = Relay::new(DOORS);
-    let workers: Vec<_> = (0..WORKERS)
-        .map(|_| {
-            let relay = relay.clone();
-            spawn(move || relay.work())
-        })
-        .collect();
-    let clients: Vec<_> = relay
-        .doors
-        .iter()
-        .map(|door| {
-            let address = address_of(*door.socket);
-            spawn(move || client(address, COUNT))
-        })
-        .collect();
-    join_all(clients);
-    relay.stopped.store(true, SeqCst);
-    for _ in 0..WORKERS {
-        relay.port.post(packet(0, STOP, 0));
-    }
-    join_all(workers);
-    for door in &relay.doors {
-        let mut got = door.got.lock().unwrap().clone();
-        got.sort_unstable();
-        let expected: Vec<_> = (0..COUNT).map(|number| (number as usize, number)).collect();
-        assert_eq!(got, expected);
+    let server = Server::echo(DOORS);
+    server.serve(server.doors.iter().map(|door| {
+        let address = address_of(*door.socket);
+        spawn(move || client(udp_bound(Family::V4), address, COUNT, WINDOW, false))
+    }));
+    for door in &server.doors {
+        let got = got_in_order(door).into_iter();
+        let got: Vec<_> = got.map(|(order, _, number)| (order, number)).collect();
+        assert_eq!(got, numbered(COUNT));
     }
 }
 
-/// Datagrams of several clients to one socket, whose receives two workers post: each client's come in its order.
+/// An echo of several clients' datagrams over one socket, whose receives two workers post: every datagram comes back, and
+/// the receives took each client's in its order.
 /// Source: WSARecvFrom (receives are filled in the order they were posted).
 #[test]
 fn one_socket_serves_many_clients() {
     let _watch = watch();
     const CLIENTS: usize = 4;
     const COUNT: u32 = 400;
-    let relay = Relay::new(1);
-    let workers: Vec<_> = (0..WORKERS)
-        .map(|_| {
-            let relay = relay.clone();
-            spawn(move || relay.work())
-        })
-        .collect();
-    let address = address_of(*relay.doors[0].socket);
-    join_all((0..CLIENTS).map(|_| spawn(move || client(address, COUNT))));
-    relay.stopped.store(true, SeqCst);
-    for _ in 0..WORKERS {
-        relay.port.post(packet(0, STOP, 0));
+    for posted in [1, POSTED, 64] {
+        let server = Server::new(posted, vec![None]);
+        let address = address_of(*server.doors[0].socket);
+        let clients = (0..CLIENTS).map(|_| udp_bound(Family::V4));
+        let clients: Vec<_> = clients
+            .map(|socket| (socket.local_address().unwrap(), socket))
+            .collect();
+        let addresses: Vec<_> = clients.iter().map(|(address, _)| *address).collect();
+        server.serve(clients.into_iter().map(|(_, socket)| {
+            // With one receive, posted after the send, the answers keep the order too.
+            spawn(move || client(socket, address, COUNT, WINDOW, posted == 1))
+        }));
+        let got = got_in_order(&server.doors[0]);
+        assert_eq!(got.len(), CLIENTS * COUNT as usize);
+        for address in addresses {
+            let own = got.iter().filter(|(_, sender, _)| *sender == address);
+            assert!(own.map(|(_, _, number)| *number).eq(0..COUNT));
+        }
     }
-    join_all(workers);
-    let got = relay.doors[0].got.lock().unwrap().len();
-    assert_eq!(got, CLIENTS * COUNT as usize);
+}
+
+/// A relay over one port with two workers: what comes in by one socket leaves by another. Every datagram arrives, the
+/// receives took them in the order they were posted, and with one receive at a time, posted when its datagram was sent on,
+/// they arrive in the order they were sent.
+/// Source: "I/O Completion Ports", WSARecvFrom and WSASendTo.
+#[test]
+fn relay_loses_nothing_and_keeps_the_order() {
+    let _watch = watch();
+    const DOORS: usize = 4;
+    const COUNT: u32 = 500;
+    for posted in [1, POSTED, 64] {
+        let clients: Vec<_> = (0..DOORS).map(|_| udp_bound(Family::V4)).collect();
+        let targets = clients.iter().map(|socket| Some(address_of(**socket)));
+        let server = Server::new(posted, targets.collect());
+        server.serve(
+            clients
+                .into_iter()
+                .zip(&server.doors)
+                .map(|(socket, door)| {
+                    let address = address_of(*door.socket);
+                    spawn(move || client(socket, address, COUNT, WINDOW, posted == 1))
+                }),
+        );
+        for door in &server.doors {
+            let got = got_in_order(door).into_iter();
+            let got: Vec<_> = got.map(|(order, _, number)| (order, number)).collect();
+            assert_eq!(got, numbered(COUNT));
+        }
+    }
 }
 
 /// Receives of many sockets that are served together end each as it would alone: a datagram, one that was cut, a message
