@@ -1,4 +1,5 @@
 // udp-echo: one socket on a completion port, many slots; each receives a datagram, sends it back, and begins again.
+// udp-relay: sends it from another socket.
 #include "server.h"
 
 enum { BUFFER_LEN = 16384, SLOTS = 64, RECEIVE_BUFFER = 4 << 20 };
@@ -10,7 +11,7 @@ typedef struct {
     char data[BUFFER_LEN];
 } slot;
 
-static SOCKET s;
+static SOCKET in, out;
 static slot slots[SLOTS];
 
 // Starts the slot's next operation: sends what it holds, or receives. What fails at once brings no packet: again.
@@ -23,9 +24,9 @@ static void start(slot* one, DWORD len) {
         one->peer_len = sizeof one->peer;
         struct sockaddr* peer = (struct sockaddr*)&one->peer;
         if (one->sending)
-            result = WSASendTo(s, &b, 1, &n, 0, peer, sizeof one->peer, &one->overlapped, NULL);
+            result = WSASendTo(out, &b, 1, &n, 0, peer, sizeof one->peer, &one->overlapped, NULL);
         else
-            result = WSARecvFrom(s, &b, 1, &n, &flags, peer, &one->peer_len, &one->overlapped, NULL);
+            result = WSARecvFrom(in, &b, 1, &n, &flags, peer, &one->peer_len, &one->overlapped, NULL);
         if (result == 0 || WSAGetLastError() == WSA_IO_PENDING) return;
         one->sending = 0;
     }
@@ -46,19 +47,25 @@ static DWORD WINAPI worker(void* unused) {
     return 0; // not reached
 }
 
-int main(int argc, char** argv) {
-    start_workers(argc, argv, worker);
-    s = WSASocketW(AF_INET, SOCK_DGRAM, IPPROTO_UDP, NULL, 0, WSA_FLAG_OVERLAPPED);
+static SOCKET bound_to(int udp_port) {
+    SOCKET s = WSASocketW(AF_INET, SOCK_DGRAM, IPPROTO_UDP, NULL, 0, WSA_FLAG_OVERLAPPED);
     int size = RECEIVE_BUFFER;
     setsockopt(s, SOL_SOCKET, SO_RCVBUF, (char*)&size, sizeof size);
     struct sockaddr_in address = {0};
     address.sin_family = AF_INET;
-    address.sin_port = htons((u_short)number(argc, argv, 1, 9000));
+    address.sin_port = htons((u_short)udp_port);
     if (bind(s, (struct sockaddr*)&address, sizeof address)) {
         fprintf(stderr, "cannot bind: error %d\n", WSAGetLastError());
-        return 1;
+        exit(1);
     }
     CreateIoCompletionPort((HANDLE)s, port, 0, 0);
+    return s;
+}
+
+int main(int argc, char** argv) {
+    start_workers(argc, argv, worker);
+    in = bound_to(number(argc, argv, 1, 9000));
+    out = strcmp(workload, "udp-relay") ? in : bound_to(0);
     for (int i = 0; i < SLOTS; i++) start(&slots[i], 0);
     Sleep(INFINITE);
     return 0;

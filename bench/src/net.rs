@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
+use crate::Workload;
 use rustix::io::Result;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseaddr, set_tcp_nodelay};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
@@ -49,11 +50,31 @@ pub fn datagrams(port: u16, flags: SocketFlags) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A client of `port`: a blocking socket that sends there, and hears nobody else.
-pub fn datagram_client(port: u16) -> Result<OwnedFd> {
+/// The socket by which a server answers to what comes in by `socket`: the same, or one at an address of its own.
+pub fn answering(workload: Workload, socket: &OwnedFd, flags: SocketFlags) -> Result<OwnedFd> {
+    if workload == Workload::UdpRelay {
+        return datagrams(0, flags);
+    }
+    rustix::io::fcntl_dupfd_cloexec(socket, 0)
+}
+
+/// A client: a blocking socket.
+pub fn datagram_client() -> Result<OwnedFd> {
     let socket = datagram_socket(SocketFlags::empty())?;
-    connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
     Ok(socket)
+}
+
+/// The loopback at `port`.
+pub fn loopback(port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(Ipv4Addr::LOCALHOST).to_be(),
+        },
+        sin_zero: [0; 8],
+    }
 }
 
 fn datagram_socket(flags: SocketFlags) -> Result<OwnedFd> {

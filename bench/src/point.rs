@@ -66,7 +66,7 @@ impl Point {
         use Workload::*;
         matches!(
             self.workload,
-            Echo | RequestTwoSends | TwoReceives | SendThenCompute | UdpEcho
+            Echo | RequestTwoSends | TwoReceives | SendThenCompute | UdpEcho | UdpRelay
         ) && !self.options.first
     }
 }

@@ -233,7 +233,7 @@ impl Server {
     fn answers(&self) -> bool {
         let address = (Ipv4Addr::LOCALHOST, self.port);
         match self.workload {
-            Workload::UdpEcho => echoes_datagrams(address).unwrap_or(false),
+            workload if workload.is_of_datagrams() => echoes_datagrams(address).unwrap_or(false),
             _ => TcpStream::connect(address).is_ok(),
         }
     }
@@ -332,7 +332,7 @@ fn c_source(spec: &ServerSpec, workload: Workload) -> &'static str {
         Workload::TwoReceives => "two_receives_iocp",
         Workload::SendThenCompute => "compute_iocp",
         Workload::SelfPost => "self_post_iocp",
-        Workload::UdpEcho => "udp_echo_iocp",
+        Workload::UdpEcho | Workload::UdpRelay => "udp_echo_iocp",
         Workload::Posted => "posted_iocp",
     }
 }

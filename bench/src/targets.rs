@@ -465,6 +465,11 @@ fn others() -> Vec<Row> {
             "datagrams, one socket, 64 clients",
             "udp-echo:64x64",
         ),
+        other(
+            "other-udp-relay",
+            "datagrams, in by one socket and out by another, 64 clients",
+            "udp-relay:64x64",
+        ),
     ]
 }
 

@@ -26,11 +26,18 @@ pub enum Workload {
     SelfPost,
     /// Datagrams: one socket serves all clients, and sends each its message back.
     UdpEcho,
+    /// Datagrams: what comes in on one socket goes back to its sender from another.
+    UdpRelay,
     /// Packets posted by some threads and taken by others; no sockets.
     Posted,
 }
 
 impl Workload {
+    /// Whether its messages are datagrams.
+    pub fn is_of_datagrams(self) -> bool {
+        matches!(self, Workload::UdpEcho | Workload::UdpRelay)
+    }
+
     /// The name on command lines and in results.
     pub fn name(self) -> String {
         let value = self.to_possible_value().expect("no workload is hidden");

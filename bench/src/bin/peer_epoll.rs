@@ -8,9 +8,7 @@ use bench::{Workload, net};
 use clap::Parser;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::{Errno, Result};
-use rustix::net::{
-    RecvFlags, SendFlags, SocketFlags, accept_with, recv, recvfrom, send, sendto,
-};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, recvfrom, send, sendto};
 
 /// One connection, and what of its answer the socket did not take yet.
 struct Connection {
@@ -33,7 +31,7 @@ const LISTENER: u64 = u64::MAX;
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     net::raise_descriptor_limit()?;
-    if arguments.workload == Workload::UdpEcho {
+    if arguments.workload.is_of_datagrams() {
         return echo_datagrams(&arguments);
     }
     let mut server = Server {
@@ -73,6 +71,7 @@ fn main() -> anyhow::Result<()> {
 /// One socket; as many datagrams as there are for each event.
 fn echo_datagrams(arguments: &Arguments) -> anyhow::Result<()> {
     let socket = net::datagrams(arguments.port, SocketFlags::NONBLOCK)?;
+    let answering = net::answering(arguments.workload, &socket, SocketFlags::NONBLOCK)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let flags = EventFlags::IN | EventFlags::ET;
     epoll::add(&epoll, &socket, EventData::new_u64(0), flags)?;
@@ -87,7 +86,7 @@ fn echo_datagrams(arguments: &Arguments) -> anyhow::Result<()> {
         };
         while let Ok((_, len, Some(from))) = recvfrom(&socket, &mut buffer[..], RecvFlags::empty())
         {
-            let _ = sendto(&socket, &buffer[..len], SendFlags::NOSIGNAL, &from); // who is gone gets nothing
+            let _ = sendto(&answering, &buffer[..len], SendFlags::NOSIGNAL, &from); // who is gone gets nothing
         }
     }
 }

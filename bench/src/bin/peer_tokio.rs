@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.workload == Workload::UdpEcho {
+    if arguments.workload.is_of_datagrams() {
         return echo_datagrams(arguments).await;
     }
     let listener = net::listener(arguments.port, SocketFlags::NONBLOCK)?;
@@ -46,23 +46,28 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// One socket, and as many tasks as workers.
+/// One socket, maybe another for the answers, and as many tasks as workers.
 async fn echo_datagrams(arguments: Arguments) -> anyhow::Result<()> {
     let socket = net::datagrams(arguments.port, SocketFlags::NONBLOCK)?;
+    let answering = net::answering(arguments.workload, &socket, SocketFlags::NONBLOCK)?;
     let socket = Arc::new(UdpSocket::from_std(socket.into())?);
+    let answering = match arguments.workload {
+        Workload::UdpRelay => Arc::new(UdpSocket::from_std(answering.into())?),
+        _ => socket.clone(),
+    };
     let buffer_len = arguments.buffer_len();
-    let echo = move |socket: Arc<UdpSocket>| async move {
+    let echo = move |socket: Arc<UdpSocket>, answering: Arc<UdpSocket>| async move {
         let mut buffer = vec![0; buffer_len];
         loop {
             if let Ok((len, from)) = socket.recv_from(&mut buffer).await {
-                let _ = socket.send_to(&buffer[..len], from).await; // who is gone gets nothing
+                let _ = answering.send_to(&buffer[..len], from).await; // who is gone gets nothing
             }
         }
     };
     for _ in 1..arguments.workers {
-        tokio::spawn(echo(socket.clone()));
+        tokio::spawn(echo(socket.clone(), answering.clone()));
     }
-    echo(socket).await
+    echo(socket, answering).await
 }
 
 /// Serves one connection until it ends.

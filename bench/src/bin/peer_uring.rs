@@ -41,7 +41,7 @@ struct Server {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     net::raise_descriptor_limit()?;
-    if arguments.workload == Workload::UdpEcho {
+    if arguments.workload.is_of_datagrams() {
         return datagrams::echo(&arguments);
     }
     let listener = net::listener(arguments.port, SocketFlags::empty())?;

@@ -46,11 +46,15 @@ pub fn run(arguments: &Arguments) -> Result<Measurement> {
                 .with_context(|| format!("connection {index}"))?,
         );
     }
-    run_on(arguments, sockets)
+    run_on(arguments, sockets, None)
 }
 
-/// The same on sockets that are connected already.
-pub fn run_on(arguments: &Arguments, sockets: Vec<OwnedFd>) -> Result<Measurement> {
+/// The same on sockets that are connected already, or send to `server`.
+pub fn run_on(
+    arguments: &Arguments,
+    sockets: Vec<OwnedFd>,
+    server: Option<libc::sockaddr_in>,
+) -> Result<Measurement> {
     let now = Instant::now();
     let connection = |index| Connection {
         verifier: Verifier::new(
@@ -66,7 +70,12 @@ pub fn run_on(arguments: &Arguments, sockets: Vec<OwnedFd>) -> Result<Measuremen
     };
     let mut this = Loop {
         arguments,
-        clients: Clients::new(sockets, &template(arguments.message_bytes), arguments.depth)?,
+        clients: Clients::new(
+            sockets,
+            &template(arguments.message_bytes),
+            arguments.depth,
+            server,
+        )?,
         connections: (0..arguments.connections).map(connection).collect(),
         window: Window::new(arguments),
         recorder: Recorder::default(),

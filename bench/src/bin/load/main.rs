@@ -110,7 +110,7 @@ fn run(arguments: &Arguments) -> Result<Measurement> {
         Workload::OneWay => one_way::run(arguments),
         Workload::Churn => churn::run(arguments),
         Workload::Idle => idle::run(arguments),
-        Workload::UdpEcho => datagrams::run(arguments),
+        Workload::UdpEcho | Workload::UdpRelay => datagrams::run(arguments),
         Workload::Posted => anyhow::bail!("posted packets need no clients"),
         _ => closed_loop::run(arguments),
     }

@@ -27,6 +27,7 @@ pub struct Clients {
     sockets: Vec<OwnedFd>,
     /// `depth` messages for each connection; a message stays where it is until its answer is back.
     outgoing: Vec<u8>,
+    server: Option<Box<libc::sockaddr_in>>, // where sockets send that are not connected
     depth: usize,
     message_len: usize,
     arrivals: Vec<Arrival>,
@@ -34,7 +35,12 @@ pub struct Clients {
 
 impl Clients {
     /// Sets up the receives of `sockets`. Outgoing messages begin as copies of `template`.
-    pub fn new(sockets: Vec<OwnedFd>, template: &[u8], depth: usize) -> Result<Self> {
+    pub fn new(
+        sockets: Vec<OwnedFd>,
+        template: &[u8],
+        depth: usize,
+        server: Option<libc::sockaddr_in>,
+    ) -> Result<Self> {
         let mut builder = IoUring::builder();
         builder
             .setup_single_issuer()
@@ -54,6 +60,7 @@ impl Clients {
             ring,
             outgoing: template.repeat(depth * sockets.len()),
             sockets,
+            server: server.map(Box::new),
             depth,
             message_len: template.len(),
             arrivals: Vec::with_capacity(1024),
@@ -79,10 +86,17 @@ impl Clients {
             message.as_ptr(),
             message.len() as u32,
         )
-        .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
-        .build()
-        .flags(squeue::Flags::SKIP_SUCCESS)
-        .user_data(SEND | connection as u64);
+        .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL);
+        let send = match &self.server {
+            Some(server) => send
+                .dest_addr((&raw const **server).cast())
+                .dest_addr_len(size_of::<libc::sockaddr_in>() as u32),
+            None => send,
+        };
+        let send = send
+            .build()
+            .flags(squeue::Flags::SKIP_SUCCESS)
+            .user_data(SEND | connection as u64);
         self.push(&send)
     }
 

@@ -38,7 +38,7 @@ impl Slot {
     }
 
     /// The operation that is due: with `received` bytes their send, otherwise a receive.
-    fn next(&mut self, socket: Fd, received: usize) -> squeue::Entry {
+    fn next(&mut self, [socket, answering]: [Fd; 2], received: usize) -> squeue::Entry {
         self.sending = received > 0;
         self.data.iov_len = match received {
             0 => self.buffer.len(),
@@ -49,7 +49,7 @@ impl Slot {
         self.message.msg_iov = &raw mut self.data;
         self.message.msg_iovlen = 1;
         match self.sending {
-            true => opcode::SendMsg::new(socket, &self.message).build(),
+            true => opcode::SendMsg::new(answering, &self.message).build(),
             false => opcode::RecvMsg::new(socket, &mut self.message).build(),
         }
     }
@@ -57,7 +57,8 @@ impl Slot {
 
 pub fn echo(arguments: &Arguments) -> anyhow::Result<()> {
     let socket = net::datagrams(arguments.port, SocketFlags::empty())?;
-    let fd = Fd(socket.as_raw_fd());
+    let answering = net::answering(arguments.workload, &socket, SocketFlags::empty())?;
+    let fds = [Fd(socket.as_raw_fd()), Fd(answering.as_raw_fd())];
     let mut builder = IoUring::builder();
     builder
         .setup_single_issuer()
@@ -68,7 +69,7 @@ pub fn echo(arguments: &Arguments) -> anyhow::Result<()> {
         .map(|_| Slot::new(arguments.buffer_len()))
         .collect();
     let start = |ring: &mut IoUring, slot: &mut Slot, index: usize, received: usize| {
-        let entry = slot.next(fd, received).user_data(index as u64);
+        let entry = slot.next(fds, received).user_data(index as u64);
         // SAFETY: slots are boxed and live for ever; each has one operation under way. There is room for all.
         unsafe { ring.submission().push(&entry) }
     };
