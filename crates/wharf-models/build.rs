@@ -123,6 +123,21 @@ const DIRECTION: &[Seed] = &[
         wrong: "self.ended &= $bug;",
     },
     Seed {
+        bug: "CompanyIsNotMarked",
+        real: "if mark.is_none() && select(*tag) { *mark = Some(status);",
+        wrong: "if mark.is_none() && select(*tag) { if !$bug { *mark = Some(status); }",
+    },
+    Seed {
+        bug: "CompanyOutlivesClose",
+        real: "match company.and_then(|(_, mark)| mark.or(self.closing)) {",
+        wrong: "match company.and_then(|(_, mark)| if $bug { mark } else { mark.or(self.closing) }) {",
+    },
+    Seed {
+        bug: "CompanyGoesToTheEnd",
+        real: "None => self.queue.push_front(request),",
+        wrong: "None => if $bug { self.queue.push_back(request) } else { self.queue.push_front(request) },",
+    },
+    Seed {
         bug: "FlusherLeavesTheMark",
         real: "self.deferred = false; let head = self.claim();",
         wrong: "self.deferred &= $bug; let head = self.claim();",

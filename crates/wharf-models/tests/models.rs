@@ -176,6 +176,21 @@ fn gathered_result_against_the_next_edge() {
 }
 
 #[test]
+fn datagrams_during_attempt() {
+    explore(3, sockets::datagrams_during_attempt);
+}
+
+#[test]
+fn cancel_against_company() {
+    explore(3, sockets::cancel_against_company);
+}
+
+#[test]
+fn close_against_company() {
+    explore(3, sockets::close_against_company);
+}
+
+#[test]
 fn hand_on() {
     explore(4, || sockets::hand_on_against_close(false));
 }

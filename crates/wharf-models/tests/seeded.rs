@@ -124,6 +124,7 @@ found! {
         in sockets::gathered_result_against_the_next_edge, as "D1: results";
     d1_blocked_head_loses_its_place: BlockedHeadGoesToTheEnd
         in sockets::two_pushers, as "D1: requests";
+    d1_company_loses_its_place: CompanyGoesToTheEnd in sockets::datagrams_during_attempt, as "D1: requests";
     // D2: no lost wake-up
     d2_ready_is_cleared_after_the_attempt: ReadyIsClearedAfterAttempt
         in sockets::edges_during_short_attempts, as "deadlock";
@@ -132,6 +133,8 @@ found! {
         in sockets::edges_during_short_attempts, as "deadlock";
     d2_parked_without_being_watched: ParkedUnwatched in sockets::data_and_fin_in_one_edge, as "deadlock";
     d2_close_is_not_noticed_by_the_owner: MarkIsForgotten in sockets::close_against_attempt, as "deadlock";
+    d2_cancel_is_not_noticed_in_company: CompanyIsNotMarked in sockets::cancel_against_company, as "deadlock";
+    d2_close_is_not_noticed_in_company: CompanyOutlivesClose in sockets::close_against_company, as "deadlock";
     d2_hand_on_is_silent: HandOnIsSilent in || sockets::hand_on_against_close(false), as "deadlock";
     // D3: exactly once
     d3_canceller_and_owner_both_finish: CancelFinishesMarked in sockets::cancel_against_attempt, as "D3";

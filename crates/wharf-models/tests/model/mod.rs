@@ -71,6 +71,12 @@ pub enum Bug {
     BlockedHeadGoesToTheEnd,
     /// Text: the owner does not look whether its request was cancelled.
     MarkIsForgotten,
+    /// Text: one of a head's company is not marked when it is cancelled.
+    CompanyIsNotMarked,
+    /// Text: what is left of a head's company waits again although the socket was closed.
+    CompanyOutlivesClose,
+    /// Text: what is left of a head's company goes behind the others.
+    CompanyGoesToTheEnd,
     /// A short result is believed although no edge could have come yet.
     ShortBelievedUnwatched,
     /// A request is parked without the descriptor being registered.

@@ -53,6 +53,7 @@ pub struct Socket {
     results: Mutex<Vec<(u32, Received)>>, // in the order of delivery
     expected: usize,                      // results until everything is done
     share: usize,                         // heads a thread serves before it hands on
+    together: bool, // a head is attempted with its company: each byte is a datagram
 }
 
 struct Kernel {
@@ -94,6 +95,15 @@ impl Socket {
             results: Mutex::new(Vec::new()),
             expected,
             share: usize::MAX,
+            together: false,
+        }
+    }
+
+    /// The same, on which receives that wait one behind the other are attempted together.
+    pub fn of_datagrams(expected: usize) -> Self {
+        Socket {
+            together: true,
+            ..Socket::new(expected)
         }
     }
 
@@ -255,7 +265,10 @@ impl Socket {
     fn drive_from(&self, mut head: Option<Receive>) {
         for _ in 0..self.share {
             let Some(request) = head else { return };
-            head = self.serve(request);
+            head = match self.together {
+                true => self.serve_together(request),
+                false => self.serve(request),
+            };
         }
         if let Some(request) = head {
             self.hand_on(request);
@@ -287,6 +300,42 @@ impl Socket {
                 self.finish(request, Received::Bytes(bytes), full || unproven)
             }
             Some(result) => self.finish(request, result, true),
+        }
+    }
+
+    /// One attempt at the head and all that wait behind it.
+    fn serve_together(&self, head: Receive) -> Option<Receive> {
+        let mut requests = vec![head];
+        self.side()
+            .direction
+            .join(&mut requests, usize::MAX, |_| true);
+        let results: Vec<_> = requests
+            .iter()
+            .map_while(|request| self.attempt(request.len))
+            .collect();
+        if results.is_empty() {
+            let head = requests.remove(0);
+            let ended = self.side().direction.disband(&mut requests);
+            self.deliver_ended(ended);
+            return self.would_block(head);
+        }
+        let more = results.len() == requests.len() || !self.is_watched();
+        self.side().direction.finishing_first(results.len());
+        for (request, result) in requests.drain(..results.len()).zip(results) {
+            self.deliver(request.tag, result);
+        }
+        let (ended, next) = {
+            let mut side = self.side();
+            let ended = side.direction.disband(&mut requests);
+            (ended, side.direction.next(more))
+        };
+        self.deliver_ended(ended);
+        next
+    }
+
+    fn deliver_ended(&self, ended: Vec<(Receive, Status)>) {
+        for (request, status) in ended {
+            self.deliver(request.tag, Received::Refused(status));
         }
     }
 

@@ -132,6 +132,59 @@ pub fn gathered_result_against_the_next_edge() {
     assert_eq!(socket.results().len(), 2);
 }
 
+/// Two receives are attempted together while their datagrams come one by one, another one is posted behind them.
+pub fn datagrams_during_attempt() {
+    let (socket, poller) = with_poller(Socket::of_datagrams(3));
+    let peer = spawn(&socket, |socket| {
+        socket.peer_sends(1, false);
+        socket.peer_sends(2, false);
+    });
+    socket.receive(1, 1);
+    socket.receive(2, 1);
+    socket.receive(3, 1);
+    join([peer, poller]);
+    assert_eq!(
+        socket.results(),
+        [
+            (1, Received::Bytes(0..1)),
+            (2, Received::Bytes(1..2)),
+            (3, Received::Bytes(2..3))
+        ]
+    );
+}
+
+/// Two receives are attempted together, for one datagram; the second is cancelled, wherever it is.
+pub fn cancel_against_company() {
+    let socket = Arc::new(Socket::of_datagrams(2));
+    socket.receive(1, 1);
+    socket.receive(2, 1);
+    let poller = spawn(&socket, Socket::poll);
+    let canceller = spawn(&socket, |socket| socket.cancel(2));
+    socket.peer_sends(1, false);
+    join([canceller, poller]);
+    let mut results = socket.results();
+    results.sort_by_key(|(tag, _)| *tag);
+    assert_eq!(
+        results,
+        [
+            (1, Received::Bytes(0..1)),
+            (2, Received::Refused(Status::Cancelled))
+        ]
+    );
+}
+
+/// Two receives are attempted together, and the socket is closed.
+pub fn close_against_company() {
+    let socket = Arc::new(Socket::of_datagrams(2));
+    socket.receive(1, 1);
+    socket.receive(2, 1);
+    let poller = spawn(&socket, Socket::poll);
+    let closer = spawn(&socket, Socket::close);
+    socket.peer_sends(1, false);
+    join([closer, poller]);
+    assert_eq!(socket.results().len(), 2);
+}
+
 /// Threads hand on after one head each, while the socket may be closed.
 pub fn hand_on_against_close(closes: bool) {
     let (socket, poller) = with_poller(Socket::with_share(2, 1));

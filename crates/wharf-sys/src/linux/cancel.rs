@@ -37,7 +37,7 @@ pub fn cancel_side(
 fn cancel_on(socket: &Arc<Socket>, select: impl Fn(Tag) -> bool) -> bool {
     let own = |tag: Tag| tag.overlapped != SILENT && tag.origin() == 0 && select(tag);
     let mut found = false;
-    socket.send_deferred(); // they have gone, as far as anybody can tell
+    socket.attempt_all_deferred(); // they have gone, as far as anybody can tell
     for side in socket.sides() {
         found |= cancel_side(socket, side, Status::CANCELLED, own);
     }

@@ -67,7 +67,7 @@ impl Socket {
     /// # Errors
     /// `WOULD_BLOCK`.
     pub fn may_close(self: &Arc<Self>) -> Result<(), Status> {
-        self.send_deferred(); // it counts as unsent
+        self.attempt_deferred(Side::Send); // it counts as unsent
         let lingers = self
             .state()
             .options
@@ -87,7 +87,7 @@ impl Socket {
 
     /// The last handle is closed: what is pending ends, and the connection is closed as the linger option says.
     pub fn close(self: &Arc<Self>) {
-        self.send_deferred(); // they have gone, as far as anybody can tell
+        self.attempt_all_deferred(); // they have gone, as far as anybody can tell
         self.set_flag(FLAG_CLOSED, true);
         self.end_observation();
         self.unwatch();

@@ -217,10 +217,8 @@ fn start_overlapped(
         out,
         result: None,
     };
-    if side == Side::Send
-        && let Some(port) = deferral::port_for(socket, &request)
-    {
-        return deferral::push(port, socket, request).map(|()| Started::Pending);
+    if let Some(port) = deferral::port_for(socket, &request) {
+        return deferral::push(port, socket, side, request).map(|()| Started::Pending);
     }
     let claimed = push(socket, side, request)?;
     drive(socket, side, claimed, Some(&mut mine), &mut Sink::new());

@@ -79,6 +79,7 @@ impl Socket {
             overlapped.set_pending();
             return Err(Status::INVALID); // before anything is changed
         }
+        self.attempt_deferred_datagrams(); // what held when they were sent holds for them
         match self.answer(code, input, output, how.is_some()) {
             Ok(Answer::Now(returned)) => {
                 self.indicate(how, Status::SUCCESS, 0)?;

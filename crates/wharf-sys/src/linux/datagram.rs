@@ -7,6 +7,7 @@
 mod attempt;
 mod control;
 mod icmp;
+mod several;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 pub use attempt::{Destination, Envelope, ReceiveDatagram, Report, SendDatagram};
 pub use control::{Wanted, to_linux as control_to_linux};
 pub use icmp::keep as keep_icmp;
+pub use several::{SEVERAL_MAX, attempt_several};
 
 use super::address::{Address, Family};
 use super::completion;
@@ -161,7 +163,8 @@ impl Socket {
     ///
     /// # Errors
     /// Those of connect.
-    pub fn connect_datagram(&self, peer: Option<Address>) -> Result<(), Status> {
+    pub fn connect_datagram(self: &Arc<Self>, peer: Option<Address>) -> Result<(), Status> {
+        self.attempt_all_deferred(); // to whom it was connected
         let peer = peer.filter(|peer| !peer.is_unspecified());
         if peer.is_some_and(|peer| self.lacks_port(&peer)) {
             return Err(Status::ADDRESS_NOT_AVAILABLE);

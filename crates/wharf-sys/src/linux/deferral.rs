@@ -1,12 +1,12 @@
 //! Deferred sends: a worker that has more packets to see to leaves its sends at the head of their queues for a moment,
-//! so that they go to the kernel together.
+//! so that they go to the kernel together. Likewise receives of datagrams, on a socket that may have some.
 //!
 //! A deferred send is an ordinary request that nobody has attempted yet; the port keeps a list of such sockets. Whatever
 //! looks at the queue (a later send, shutdown, close, cancel) finds and attempts it as any other, so nothing else knows of
 //! deferral. It ends, for all sends of the port together, when
 //!
 //! - a worker finds the port's queue empty, or begins any other wait of the library,
-//! - as many wait as go into one batch, or the oldest has waited for 0.1 ms when another one comes,
+//! - as many wait as go into one batch, or enough on one socket, or the oldest has waited for 0.1 ms when another one comes,
 //! - the helper finds that the oldest is late, or
 //! - the process exits.
 //!
@@ -32,7 +32,7 @@ use super::status::Status;
 use super::system;
 use super::thread;
 
-/// Sends that waited longer than this were not worth deferring.
+/// What waited longer than this was not worth deferring.
 const LATE_NS: u64 = 200_000;
 /// How long a port sends at once after that: at first, and at most, if it goes on like that.
 const AT_ONCE_MIN_NS: u64 = 4_000_000;
@@ -41,20 +41,20 @@ const AT_ONCE_MAX_NS: u64 = 1_000_000_000;
 const OVERDUE_NS: u64 = 150_000;
 /// Whoever adds one sends them all if the oldest has waited longer than this: a busy port never finds its queue empty.
 const OLD_NS: u64 = 100_000;
-/// A socket with more sends than this gains nothing from others' company.
+/// A socket with so many sends gains nothing from others' company.
 const OF_ONE_SOCKET: usize = 16;
 
-/// The sockets of a port whose sends are deferred.
+/// The sockets of a port that have something deferred, with the side.
 pub struct Deferred {
-    sockets: Lock<Vec<Arc<Socket>>>, // each once: see `Direction::defer`
-    count: AtomicUsize,              // of them, so that looking takes no lock
-    since_ns: AtomicU64,             // when the oldest came
-    at_once_until_ns: AtomicU64,     // no deferring before then
-    at_once_for_ns: AtomicU64,       // how long that was
-    begun: AtomicU64,                // how often the first came: a sign that deferring goes on
+    sockets: Lock<Vec<(Arc<Socket>, Side)>>, // each once: see `Direction::defer`
+    count: AtomicUsize,                      // of them, so that looking takes no lock
+    since_ns: AtomicU64,                     // when the oldest came
+    at_once_until_ns: AtomicU64,             // no deferring before then
+    at_once_for_ns: AtomicU64,               // how long that was
+    begun: AtomicU64, // how often the first came: a sign that deferring goes on
 }
 
-/// Whether sends may be deferred at all.
+/// Whether anything may be deferred at all.
 fn enabled() -> bool {
     static ENABLED: OnceLock<bool> = OnceLock::new();
     *ENABLED.get_or_init(|| std::env::var_os("WHARF_DEFER").is_none_or(|value| value != "0"))
@@ -79,7 +79,7 @@ impl Deferred {
         self.count.load(SeqCst) == 0
     }
 
-    /// Whether a worker that has more to do may defer a send now.
+    /// Whether a worker that has more to do may defer something now.
     pub fn may_begin(&self) -> bool {
         enabled() && (!self.is_empty() || system::now_ns() >= self.at_once_until_ns.load(Relaxed))
     }
@@ -101,13 +101,13 @@ impl Deferred {
     }
 
     /// Adds a socket; how many there are now.
-    fn add(&self, socket: &Arc<Socket>) -> usize {
+    fn add(&self, socket: &Arc<Socket>, side: Side) -> usize {
         let mut sockets = self.sockets.lock();
         if sockets.is_empty() {
             self.since_ns.store(system::now_ns(), Relaxed);
             self.begun.fetch_add(1, Relaxed);
         }
-        sockets.push(socket.clone());
+        sockets.push((socket.clone(), side));
         let count = sockets.len();
         self.count.store(count, SeqCst);
         count
@@ -120,7 +120,7 @@ impl Deferred {
         }
         let mut sockets = self.sockets.lock();
         let forgotten: Vec<_> = sockets
-            .extract_if(.., |other| Arc::ptr_eq(other, socket))
+            .extract_if(.., |(other, _)| Arc::ptr_eq(other, socket))
             .collect();
         self.count.store(sockets.len(), SeqCst);
         drop(sockets);
@@ -128,7 +128,7 @@ impl Deferred {
     }
 
     /// Takes them all.
-    fn take(&self, into: &mut Vec<Arc<Socket>>) {
+    fn take(&self, into: &mut Vec<(Arc<Socket>, Side)>) {
         let mut sockets = self.sockets.lock();
         std::mem::swap(&mut *sockets, into);
         self.count.store(0, SeqCst);
@@ -156,7 +156,7 @@ impl Deferred {
     }
 }
 
-/// The port on which the calling worker may defer this send.
+/// The port on which the calling worker may defer this request.
 pub fn port_for<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Arc<Port>> {
     let (port, _) = socket.association()?;
     let may_wait = request.may_be_deferred()
@@ -166,32 +166,46 @@ pub fn port_for<'a>(socket: &'a Arc<Socket>, request: &Request) -> Option<&'a Ar
     may_wait.then_some(port)
 }
 
-/// Queues a send that is attempted together with others.
+/// Queues a request that is attempted together with others.
 ///
 /// # Errors
 /// The socket is closed.
-pub fn push(port: &Arc<Port>, socket: &Arc<Socket>, request: Box<Request>) -> Result<(), Status> {
-    let (is_new, many) = {
-        let mut direction = socket.direction(Side::Send).lock();
+pub fn push(
+    port: &Arc<Port>,
+    socket: &Arc<Socket>,
+    side: Side,
+    request: Box<Request>,
+) -> Result<(), Status> {
+    let (is_new, waits, many) = {
+        let mut direction = socket.direction(side).lock();
         if let Err((request, _)) = direction.push(request) {
             drop(direction);
             return Err(closed_meanwhile(request));
         }
-        (direction.defer(), direction.queued() >= OF_ONE_SOCKET)
+        let is_new = direction.defer();
+        let waits = !direction.has_deferred();
+        let many = !waits && side == Side::Send && direction.queued() >= OF_ONE_SOCKET;
+        (is_new, waits, many)
     };
-    let count = if is_new { port.deferred.add(socket) } else { 0 };
+    if waits {
+        socket.parked();
+        return Ok(());
+    }
+    let count = if is_new {
+        port.deferred.add(socket, side)
+    } else {
+        0
+    };
     // From here on, SeqCst on both sides: a worker that finds the queue empty, and a helper that stops its short ticks,
     // see this socket, or we see what they wrote before they looked.
     let is_looked_after = count != 1 || {
         send_before_exit();
         helper::hurry()
     };
-    if port.deferred.is_enough(count) || !port.has_backlog() || !is_looked_after {
+    if port.deferred.is_enough(count) || many || !port.has_backlog() || !is_looked_after {
         let mut sink = Sink::for_port(port);
         flush(port, &mut sink);
         port.arrive_all(sink.packets());
-    } else if many {
-        socket.send_deferred();
     }
     Ok(())
 }
@@ -199,14 +213,14 @@ pub fn push(port: &Arc<Port>, socket: &Arc<Socket>, request: Box<Request>) -> Re
 /// Attempts everything that is deferred on the port.
 pub fn flush(port: &Port, sink: &mut Sink) {
     thread_local! {
-        static TAKEN: std::cell::Cell<Vec<Arc<Socket>>> = const { std::cell::Cell::new(Vec::new()) };
+        static TAKEN: std::cell::Cell<Vec<(Arc<Socket>, Side)>> = const { std::cell::Cell::new(Vec::new()) };
     }
     let mut taken = TAKEN.try_with(std::cell::Cell::take).unwrap_or_default();
     port.deferred.take(&mut taken);
-    for socket in taken.drain(..) {
-        let head = socket.direction(Side::Send).lock().claim_deferred();
+    for (socket, side) in taken.drain(..) {
+        let head = socket.direction(side).lock().claim_deferred();
         if let Some(head) = head {
-            sink.attempt_later(socket, Side::Send, head);
+            sink.attempt_later(socket, side, head);
         }
     }
     sink.flush();
@@ -227,7 +241,7 @@ fn send_before_exit() {
             return; // they are the parent's, which sends them itself
         }
         for socket in handle::sockets() {
-            socket.send_deferred(); // also waits for whoever is about to send it
+            socket.attempt_deferred(Side::Send); // also waits for whoever is about to send it
         }
     }
     static ONCE: Once = Once::new();

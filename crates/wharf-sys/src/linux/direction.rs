@@ -1,7 +1,8 @@
 //! One direction of a socket: the requests that wait for it, and whether an attempt may succeed.
 //!
 //! Requests are attempted in call order, one at a time, by whoever *owns* the direction: the owner takes
-//! the head out, attempts it without any lock, delivers the result, and takes the next. Readiness is a
+//! the head out, attempts it without any lock, delivers the result, and takes the next. Heads that one system call can
+//! attempt together, in their order, it may take out together: the head and its *company*. Readiness is a
 //! promise that is cleared **before** an attempt and set **after** it, so that an edge that comes during
 //! the attempt is never lost.
 //!
@@ -56,15 +57,20 @@ enum Owner<T, S> {
     Delivering,
 }
 
+/// What a direction knows of the requests its owner attempts together with the head: tags and marks, in call order.
+type Company<T, S> = VecDeque<(T, Option<S>)>;
+
 /// One direction. `S` is the status a request ends with when it is cancelled.
 pub struct Direction<R: Request, S> {
     ready: bool,                     // an attempt may succeed; at first nobody knows
     ended: bool, // the stream came to an end or an error: an attempt always answers
     owner: Option<Owner<R::Tag, S>>, // somebody attempts or delivers the head
-    queue: VecDeque<R>, // those behind it, in call order
+    #[allow(clippy::box_collection)] // few directions ever have any
+    company: Option<Box<Company<R::Tag, S>>>,
+    queue: VecDeque<R>, // those behind them, in call order
     closing: Option<S>, // the socket is closed: everything ends with this
-    deferred: bool, // the socket is in its port's list of deferred sends
-    flushing: bool, // it was, and the owner attempts what was deferred
+    deferred: bool,     // the socket is in its port's list of deferred sends
+    flushing: bool,     // it was, and the owner attempts what was deferred
 }
 
 impl<R: Request, S: Copy> Default for Direction<R, S> {
@@ -73,6 +79,7 @@ impl<R: Request, S: Copy> Default for Direction<R, S> {
             ready: true,
             ended: false,
             owner: None,
+            company: None,
             queue: VecDeque::new(),
             closing: None,
             deferred: false,
@@ -126,6 +133,45 @@ impl<R: Request, S: Copy> Direction<R, S> {
         self.ready = false;
         self.owner = Some(Owner::Attempting(tag, None));
         true
+    }
+
+    /// The owner attempts, together with the head it has just claimed, those behind it that `joins` lets, one after the other:
+    /// they are taken out `into` that list, until it has `most`.
+    pub fn join(&mut self, into: &mut Vec<R>, most: usize, joins: impl Fn(&R) -> bool) {
+        while into.len() < most && self.queue.front().is_some_and(&joins) {
+            let Some(request) = self.queue.pop_front() else {
+                return;
+            };
+            let company = self.company.get_or_insert_default();
+            company.push_back((request.tag(), None));
+            into.push(request);
+        }
+    }
+
+    /// Of the head and its company, the owner has results for the first `done`: they are not pending any more.
+    ///
+    /// Returns the status with which the socket closed, if it did.
+    pub fn finishing_first(&mut self, done: usize) -> Option<S> {
+        self.owner = Some(Owner::Delivering);
+        if let Some(company) = &mut self.company {
+            company.drain(..done - 1);
+        }
+        self.closing
+    }
+
+    /// The owner has delivered those results; `left` of the company got none. They go back to the front, but for those that
+    /// were cancelled meanwhile or all if the socket closed: these are the caller's to finish, with their status.
+    pub fn disband(&mut self, left: &mut Vec<R>) -> Vec<(R, S)> {
+        let mut ended = Vec::new();
+        while let Some(request) = left.pop() {
+            let company = self.company.as_mut().and_then(|company| company.pop_back());
+            match company.and_then(|(_, mark)| mark.or(self.closing)) {
+                Some(status) => ended.push((request, status)),
+                None => self.queue.push_front(request),
+            }
+        }
+        ended.reverse();
+        ended
     }
 
     /// Whether the caller, who has just appended a request, has to see to it that the head is attempted later: it could
@@ -227,6 +273,16 @@ impl<R: Request, S: Copy> Direction<R, S> {
             *mark = Some(status);
             marked = true;
         }
+        for (tag, mark) in self
+            .company
+            .iter_mut()
+            .flat_map(|company| company.iter_mut())
+        {
+            if mark.is_none() && select(*tag) {
+                *mark = Some(status);
+                marked = true;
+            }
+        }
         let mut removed = Vec::new();
         if self.queue.iter().any(|request| select(request.tag())) {
             for request in std::mem::take(&mut self.queue) {
@@ -241,7 +297,12 @@ impl<R: Request, S: Copy> Direction<R, S> {
 
     /// Whether a request that `select` chooses is under attempt.
     pub fn is_attempting(&self, select: impl Fn(R::Tag) -> bool) -> bool {
-        matches!(&self.owner, Some(Owner::Attempting(tag, _)) if select(*tag))
+        let is_head = matches!(&self.owner, Some(Owner::Attempting(tag, _)) if select(*tag));
+        is_head || self.attempted_beside().any(|(tag, _)| select(*tag))
+    }
+
+    fn attempted_beside(&self) -> impl Iterator<Item = &(R::Tag, Option<S>)> {
+        self.company.iter().flat_map(|company| company.iter())
     }
 
     /// The socket closes: what is queued is returned and ends with `status`, as does what is under attempt.
@@ -267,6 +328,7 @@ impl<R: Request, S: Copy> Direction<R, S> {
 
     /// Whether a request waits for what may come. One whose result is being delivered does not.
     pub fn has_pending(&self) -> bool {
-        !self.queue.is_empty() || matches!(self.owner, Some(Owner::Attempting(..)))
+        let attempts = matches!(self.owner, Some(Owner::Attempting(..)));
+        !self.queue.is_empty() || attempts || self.attempted_beside().next().is_some()
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::batch::{self, Pending};
 use super::cancel::cancel_side;
 use super::change;
+use super::company::Company;
 use super::completion::{finish, finish_cut_short, finish_own};
 use super::direction::Blocked;
 use super::helper;
@@ -25,6 +26,8 @@ use super::trace::trace;
 
 /// After so many heads a thread lets others go on, so that no call is caught in another thread's work.
 const HEADS_MAX: usize = 64;
+/// For how many a head with its company counts.
+const COMPANY: usize = 8;
 
 /// Attempts heads as their owner until one blocks or none is left.
 ///
@@ -41,10 +44,10 @@ pub fn drive(
 }
 
 /// A thread's time as the owner of a direction.
-struct Turn<'t, 's> {
-    socket: &'t Arc<Socket>,
-    side: Side,
-    sink: &'t mut Sink<'s>,
+pub struct Turn<'t, 's> {
+    pub socket: &'t Arc<Socket>,
+    pub side: Side,
+    pub sink: &'t mut Sink<'s>,
     gathered_before: usize,
 }
 
@@ -59,17 +62,26 @@ impl<'t, 's> Turn<'t, 's> {
         }
     }
 
-    fn direction(&self) -> &'t Queue {
+    /// The direction.
+    pub fn direction(&self) -> &'t Queue {
         self.socket.direction(self.side)
     }
 
     fn go_on(mut self, mut head: Option<Box<Request>>, mut mine: Option<&mut Mine>) {
-        for _ in 0..HEADS_MAX {
+        let mut served = 0;
+        while served < HEADS_MAX {
             let Some(mut request) = head.take() else {
                 return;
             };
-            let attempt = request.operation.attempt(self.socket);
-            head = self.settle(request, attempt, mine.as_deref_mut());
+            let is_own = mine.as_ref().is_some_and(|mine| mine.id == request.id);
+            if !is_own && request.operation.may_lead(self.socket) {
+                head = self.attempt_together(request, served == 0);
+                served += COMPANY;
+            } else {
+                let attempt = request.operation.attempt(self.socket);
+                head = self.settle(request, attempt, mine.as_deref_mut());
+                served += 1;
+            }
         }
         if let Some(request) = head {
             self.put_back(request);
@@ -77,7 +89,7 @@ impl<'t, 's> Turn<'t, 's> {
     }
 
     /// What follows from one attempt; the next head, if the caller goes on as owner.
-    fn settle(
+    pub fn settle(
         &mut self,
         mut request: Box<Request>,
         attempt: Attempt,
@@ -228,12 +240,12 @@ impl<'t, 's> Turn<'t, 's> {
     }
 
     /// Whether results of this turn are gathered, so that nobody else may deliver before they are in the port's queue.
-    fn has_gathered(&self) -> bool {
+    pub fn has_gathered(&self) -> bool {
         self.sink.gathered() > self.gathered_before
     }
 
     /// The direction stays this thread's until then. `more`: a further attempt may succeed.
-    fn keep(&mut self, more: bool) -> Option<Box<Request>> {
+    pub fn keep(&mut self, more: bool) -> Option<Box<Request>> {
         self.sink.kept(Kept {
             socket: self.socket.clone(),
             side: self.side,
@@ -294,6 +306,7 @@ struct Room {
     packets: Vec<Packet>,
     kept: Vec<Kept>,
     batch: Vec<Pending>, // claimed
+    company: Company,
 }
 
 /// A direction that stays owned until the packets gathered from it are in the port's queue: a later one is not there before
@@ -372,8 +385,18 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Adds a claimed head to the batch.
+    /// The lists for an attempt at several heads of one direction.
+    pub fn company(&mut self) -> &mut Company {
+        &mut self.room.company
+    }
+
+    /// Adds a claimed head to the batch, unless it has company of its own.
     pub fn attempt_later(&mut self, socket: Arc<Socket>, side: Side, request: Box<Request>) {
+        if request.operation.may_lead(&socket) && socket.direction(side).lock().queued() > 0 {
+            drive(&socket, side, Some(request), None, self);
+            socket.observe(Occasion::Change);
+            return;
+        }
         self.room.batch.push(Pending {
             socket,
             side,

@@ -10,6 +10,7 @@ mod binding;
 mod cancel;
 mod change;
 mod close;
+mod company;
 mod completion;
 mod connect;
 mod connect_by;

@@ -176,6 +176,10 @@ impl Operation {
                 // SAFETY: the caller's promise.
                 return unsafe { receive.prepare(socket, envelope) };
             }
+            Operation::SendDatagram(send) => {
+                // SAFETY: the caller's promise.
+                return Some(unsafe { send.prepare(socket, envelope) });
+            }
             _ if socket.broken().is_some() => return None,
             _ => {}
         }
@@ -209,10 +213,11 @@ impl Operation {
         }
     }
 
-    /// What the batcher's result of a prepared attempt means: as if [`attempt`](Self::attempt) had been called.
+    /// What the batcher's result of a prepared attempt means: as if [`attempt`](Self::attempt) had been called. Likewise the
+    /// result of a call for several datagrams.
     ///
     /// # Safety
-    /// `envelope` is that of [`prepare`](Self::prepare).
+    /// `envelope` is that of [`prepare`](Self::prepare), or was filled for that call.
     pub unsafe fn completed(
         &mut self,
         socket: &Arc<Socket>,
@@ -224,6 +229,7 @@ impl Operation {
                 // SAFETY: the caller's promise.
                 unsafe { receive.completed(socket, result, envelope) }
             }
+            Operation::SendDatagram(send) => send.completed(socket, result),
             Operation::Receive(transfer) => transfer.receive_completed(socket, result),
             Operation::Send(transfer) if result < 0 => transfer.send_failed(socket, -result),
             Operation::Send(transfer) => {

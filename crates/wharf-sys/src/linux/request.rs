@@ -298,7 +298,7 @@ impl Request {
         matches!(self.delivery, Delivery::Synchronous(_))
     }
 
-    /// Whether it is a send that may go a moment later: its result is a packet, which its worker sees no sooner.
+    /// Whether it may be attempted a moment later, with others: its result is a packet, which its worker sees no sooner.
     pub fn may_be_deferred(&self) -> bool {
         let reports_by_packet = matches!(
             self.delivery,
@@ -308,7 +308,13 @@ impl Request {
                 ..
             }
         );
-        reports_by_packet && matches!(&self.operation, Operation::Send(send) if send.is_small())
+        reports_by_packet
+            && match &self.operation {
+                Operation::Send(send) => send.is_small(),
+                Operation::SendDatagram(send) => send.is_small(),
+                Operation::ReceiveDatagram(receive) => receive.takes(),
+                _ => false,
+            }
     }
 
     /// What its end means for the sockets it used.

@@ -39,10 +39,12 @@ pub struct Finished {
 /// Does the operation now, or finishes with `WOULD_BLOCK`.
 pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> Finished {
     loop {
-        if side == Side::Send {
-            socket.send_deferred();
-        }
         let mut direction = socket.direction(side).lock();
+        if direction.has_deferred() {
+            drop(direction);
+            socket.attempt_deferred(side);
+            continue;
+        }
         match direction.turn() {
             Turn::Free => {
                 let claimed = direction.claim_unqueued(Tag::unqueued());
@@ -52,7 +54,6 @@ pub fn attempt_once(socket: &Arc<Socket>, side: Side, operation: Operation) -> F
                     false => Finished::failed(Status::NOT_SOCKET),
                 };
             }
-            Turn::Taken if direction.has_deferred() => {} // another one was deferred meanwhile
             Turn::Soon => {
                 drop(direction);
                 std::thread::yield_now();

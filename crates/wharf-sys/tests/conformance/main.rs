@@ -21,6 +21,7 @@ mod completion_order;
 mod concurrency;
 mod connect;
 mod connections;
+mod datagram_bursts;
 mod datagram_errors;
 mod datagram_messages;
 mod datagram_ports;

@@ -59,7 +59,7 @@ unsafe impl Send for SendDatagram {}
 /// So often a call that only tells of ICMP is made again.
 const TRIES: usize = 64;
 
-const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+pub(super) const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
 /// What the kernel reads and writes beside the bytes of a datagram. It must not move while it is in use.
 #[repr(C)]
@@ -74,63 +74,43 @@ pub struct Envelope {
 struct Control(MaybeUninit<[u8; control::LINUX_MAX]>);
 
 impl Envelope {
-    /// Names the buffers and nothing else. Returns what the kernel is given.
+    /// Puts a message for these buffers, and nothing else, in its place.
     pub fn of_buffers(
         place: &mut MaybeUninit<Envelope>,
         buffers: &mut Buffers,
     ) -> *mut libc::msghdr {
-        // SAFETY: within `place`.
-        let message = unsafe { &raw mut (*place.as_mut_ptr()).message };
-        // SAFETY: valid for writes, aligned as the whole is.
-        unsafe { message.write(buffers.message()) };
-        message
+        Envelope::put(place, buffers.message())
     }
 
-    /// As [`of_buffers`](Self::of_buffers), with room for the sender's address and, if wanted, for control data.
+    /// Puts a message in its place.
+    pub fn put(place: &mut MaybeUninit<Envelope>, message: libc::msghdr) -> *mut libc::msghdr {
+        // SAFETY: within `place`.
+        let at = unsafe { &raw mut (*place.as_mut_ptr()).message };
+        // SAFETY: valid for writes, aligned as the whole is.
+        unsafe { at.write(message) };
+        at
+    }
+
+    /// A message for these buffers, with room in `place` for the sender's address and, if wanted, for control data.
     fn for_receiving(
         place: &mut MaybeUninit<Envelope>,
         buffers: &mut Buffers,
         family: Family,
         report: Report,
-    ) -> *mut libc::msghdr {
+    ) -> libc::msghdr {
         let envelope = place.as_mut_ptr();
-        let message = Envelope::of_buffers(place, buffers);
-        // SAFETY: within `place`; `message` was written just now.
-        unsafe {
-            (&raw mut (*envelope).name).write(Address::unspecified(family));
-            if !matches!(report, Report::Nowhere) {
-                (*message).msg_name = (*envelope).name.as_mut_ptr().cast();
-                (*message).msg_namelen = family.address_len() as libc::socklen_t;
-            }
-            if let Report::Message(_) = report {
-                (*message).msg_control = (&raw mut (*envelope).control).cast();
-                (*message).msg_controllen = control::LINUX_MAX;
-            }
+        let mut message = buffers.message();
+        // SAFETY: within `place`.
+        unsafe { (&raw mut (*envelope).name).write(Address::unspecified(family)) };
+        if !matches!(report, Report::Nowhere) {
+            // SAFETY: within `place`; the name was written just now.
+            message.msg_name = unsafe { (*envelope).name.as_mut_ptr().cast() };
+            message.msg_namelen = family.address_len() as libc::socklen_t;
         }
-        message
-    }
-
-    /// As [`of_buffers`](Self::of_buffers), with the receiver's address and control data of `to`.
-    fn for_sending(
-        place: &mut MaybeUninit<Envelope>,
-        buffers: &mut Buffers,
-        to: &Destination,
-    ) -> *mut libc::msghdr {
-        let message = Envelope::of_buffers(place, buffers);
-        let (address, control) = match to {
-            Destination::Peer => (None, None),
-            Destination::Address(address) => (Some(address), None),
-            Destination::WithControl(both) => (both.0.as_ref(), Some(&both.1)),
-        };
-        // SAFETY: it was written just now.
-        let message = unsafe { &mut *message };
-        if let Some(address) = address {
-            message.msg_name = address.as_ptr().cast_mut().cast();
-            message.msg_namelen = address.len() as libc::socklen_t;
-        }
-        if let Some(control) = control.filter(|control| !control.is_empty()) {
-            message.msg_control = control.as_ptr().cast_mut().cast();
-            message.msg_controllen = control.len();
+        if let Report::Message(_) = report {
+            // SAFETY: within `place`.
+            message.msg_control = unsafe { (&raw mut (*envelope).control).cast() };
+            message.msg_controllen = control::LINUX_MAX;
         }
         message
     }
@@ -163,8 +143,8 @@ impl ReceiveDatagram {
             if let Some(status) = socket.take_icmp_failure() {
                 return Attempt::failed(status);
             }
-            let message =
-                Envelope::for_receiving(&mut place, &mut self.buffers, socket.family, self.report);
+            let message = self.message(socket, &mut place);
+            let message = Envelope::put(&mut place, message);
             // SAFETY: the buffers are the caller's until the operation is finished; the rest is here.
             let result = unsafe { self.receive_once(socket, message) };
             // SAFETY: filled for this call.
@@ -201,6 +181,16 @@ impl ReceiveDatagram {
         result.min(only.iov_len as isize)
     }
 
+    /// What the kernel is given; what it writes beside the bytes is in `place`.
+    pub fn message(&mut self, socket: &Socket, place: &mut MaybeUninit<Envelope>) -> libc::msghdr {
+        Envelope::for_receiving(place, &mut self.buffers, socket.family, self.report)
+    }
+
+    /// Whether it takes its datagram out: then the next receive gets another one.
+    pub fn takes(&self) -> bool {
+        !self.peek
+    }
+
     /// The same attempt for the batcher.
     ///
     /// # Safety
@@ -213,7 +203,8 @@ impl ReceiveDatagram {
         if socket.has(FLAG_ERRORS) {
             return None;
         }
-        let message = Envelope::for_receiving(place, &mut self.buffers, socket.family, self.report);
+        let message = self.message(socket, place);
+        let message = Envelope::put(place, message);
         Some(
             opcode::RecvMsg::new(types::Fd(socket.fd()), message)
                 .flags(self.linux_flags() as u32)
@@ -221,10 +212,10 @@ impl ReceiveDatagram {
         )
     }
 
-    /// What the batcher's result means.
+    /// What a result of the batcher, or of a call for several, means.
     ///
     /// # Safety
-    /// `place` is that of [`prepare`](Self::prepare).
+    /// `place` is that of [`prepare`](Self::prepare), or was filled for that call.
     pub unsafe fn completed(
         &mut self,
         socket: &Arc<Socket>,
@@ -356,12 +347,11 @@ impl SendDatagram {
 
     /// One attempt.
     pub fn attempt(&mut self, socket: &Socket) -> Attempt {
-        let mut place = MaybeUninit::uninit();
         let mut before = 0;
         for _ in 0..TRIES {
-            let message = Envelope::for_sending(&mut place, &mut self.buffers, &self.to);
-            // SAFETY: the buffers are the caller's until the operation is finished; the rest is here and in `self`.
-            let result = unsafe { self.send_once(socket, message) };
+            let message = self.message();
+            // SAFETY: the buffers are the caller's until the operation is finished; the rest is in `self`.
+            let result = unsafe { self.send_once(socket, &message) };
             match self.judge(socket, system::outcome(result), &mut before) {
                 Some(attempt) => return attempt,
                 None => continue,
@@ -370,16 +360,60 @@ impl SendDatagram {
         Attempt::done(self.buffers.total(), true) // nothing but ICMP about earlier ones: as if it were lost on its way
     }
 
+    /// What the kernel is given, with the receiver's address and control data.
+    pub fn message(&mut self) -> libc::msghdr {
+        let mut message = self.buffers.message();
+        let (address, control) = match &self.to {
+            Destination::Peer => (None, None),
+            Destination::Address(address) => (Some(address), None),
+            Destination::WithControl(both) => (both.0.as_ref(), Some(&both.1)),
+        };
+        if let Some(address) = address {
+            message.msg_name = address.as_ptr().cast_mut().cast();
+            message.msg_namelen = address.len() as libc::socklen_t;
+        }
+        if let Some(control) = control.filter(|control| !control.is_empty()) {
+            message.msg_control = control.as_ptr().cast_mut().cast();
+            message.msg_controllen = control.len();
+        }
+        message
+    }
+
+    /// Whether sending it costs so little that the call itself is what counts.
+    pub fn is_small(&self) -> bool {
+        const SMALL: usize = 16 * 1024;
+        self.buffers.total() <= SMALL
+    }
+
+    /// The same attempt for the batcher.
+    ///
+    /// # Safety
+    /// `self` and `place` neither move nor are touched until the entry has completed.
+    pub unsafe fn prepare(
+        &mut self,
+        socket: &Socket,
+        place: &mut MaybeUninit<Envelope>,
+    ) -> squeue::Entry {
+        opcode::SendMsg::new(types::Fd(socket.fd()), Envelope::put(place, self.message()))
+            .flags(FLAGS as u32)
+            .build()
+    }
+
+    /// What a result of the batcher, or of a call for several, means.
+    pub fn completed(&mut self, socket: &Socket, result: i32) -> Attempt {
+        let judged = self.judge(socket, result, &mut 0);
+        judged.unwrap_or_else(|| self.attempt(socket))
+    }
+
     /// One call into the kernel, as `sendmsg`. From a single buffer, and without control data, there is a cheaper one.
     ///
     /// # Safety
     /// `message` was filled for sending.
-    unsafe fn send_once(&self, socket: &Socket, message: *mut libc::msghdr) -> isize {
+    unsafe fn send_once(&self, socket: &Socket, message: &libc::msghdr) -> isize {
         let fd = socket.fd();
         match self.buffers.only() {
             Some(only) if !matches!(self.to, Destination::WithControl(_)) => {
-                // SAFETY: the caller's promise.
-                let (name, name_len) = unsafe { ((*message).msg_name, (*message).msg_namelen) };
+                let (name, name_len) = (message.msg_name, message.msg_namelen);
                 let (data, len) = (only.iov_base, only.iov_len);
                 // SAFETY: the buffer is the caller's; the name is null or valid for its length.
                 unsafe { libc::sendto(fd, data, len, FLAGS, name.cast(), name_len) }

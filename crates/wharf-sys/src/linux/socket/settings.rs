@@ -1,5 +1,7 @@
 //! What a program sets on a socket, and asks of it by control codes.
 
+use std::sync::Arc;
+
 use super::super::option::{self, SetEffect, Target};
 use super::super::status::Status;
 use super::super::system;
@@ -23,12 +25,13 @@ impl Socket {
     /// # Errors
     /// Those of setsockopt.
     pub fn set_option(
-        &self,
+        self: &Arc<Self>,
         level: i32,
         name: i32,
         value: Option<&[u8]>,
         len: i32,
     ) -> Result<SetEffect, Status> {
+        self.attempt_deferred_datagrams(); // what held when they were sent holds for them
         let mut state = self.state();
         let target = self.target(&state);
         let effect = option::set(&target, &mut state.options, level, name, value, len)?;

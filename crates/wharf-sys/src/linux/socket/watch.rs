@@ -179,20 +179,35 @@ impl Socket {
         drive(self, side, self.claim(side, false), None, &mut Sink::new());
     }
 
-    /// Attempts sends that were deferred, or lets whoever is at it finish: from here on it is as if they had gone at once.
-    pub fn send_deferred(self: &Arc<Self>) {
+    /// Attempts what was deferred, or lets whoever is at it finish: from here on it is as if that had been done at once.
+    pub fn attempt_deferred(self: &Arc<Self>, side: Side) {
         loop {
             let head = {
-                let mut direction = self.send.lock();
+                let mut direction = self.direction(side).lock();
                 if !direction.has_deferred() {
                     return;
                 }
                 direction.claim()
             };
             match head {
-                Some(_) => drive(self, Side::Send, head, None, &mut Sink::new()),
+                Some(_) => drive(self, side, head, None, &mut Sink::new()),
                 None => std::thread::yield_now(), // an attempt does not block
             }
+        }
+    }
+
+    /// Likewise in both directions.
+    pub fn attempt_all_deferred(self: &Arc<Self>) {
+        self.attempt_deferred(Side::Send);
+        if self.is_datagram() {
+            self.attempt_deferred(Side::Receive); // only datagrams' receives are deferred
+        }
+    }
+
+    /// Likewise of a datagram socket, before something changes that decides what becomes of datagrams.
+    pub fn attempt_deferred_datagrams(self: &Arc<Self>) {
+        if self.is_datagram() {
+            self.attempt_all_deferred();
         }
     }
 
