@@ -68,10 +68,17 @@ fn generated_files() -> [GeneratedFile; 4] {
 
 /// A group of constants that are written alike.
 #[derive(Clone)]
-struct Section {
-    title: &'static str,
+pub struct Section {
+    pub title: &'static str,
     radix: Radix,
-    constants: Vec<(&'static str, i64)>,
+    pub constants: Vec<(&'static str, i64)>,
+}
+
+impl Section {
+    /// A value as the header has it.
+    pub fn literal(&self, value: i64) -> String {
+        self.radix.literal(value)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -102,7 +109,7 @@ macro_rules! sections {
 }
 
 /// What `windows.h` defines.
-fn kernel_constants() -> Vec<Section> {
+pub fn kernel_constants() -> Vec<Section> {
     use derived::{PM_QS_INPUT, QS_ALLEVENTS, QS_ALLINPUT, QS_INPUT};
     sections! {
         "Truth values and limits" Decimal { FALSE, TRUE, MAX_PATH }
@@ -188,7 +195,7 @@ fn kernel_constants() -> Vec<Section> {
 }
 
 /// What `winsock2.h` and its companions define.
-fn socket_constants() -> Vec<Section> {
+pub fn socket_constants() -> Vec<Section> {
     use derived::*;
     sections! {
         "Results" Decimal { SOCKET_ERROR, WSADESCRIPTION_LEN, WSASYS_STATUS_LEN, MAXGETHOSTSTRUCT }
@@ -202,10 +209,11 @@ fn socket_constants() -> Vec<Section> {
         }
         "Addresses" Decimal { INET_ADDRSTRLEN, INET6_ADDRSTRLEN, NI_MAXHOST, NI_MAXSERV, IPPORT_RESERVED }
         "Address families" Decimal {
-            AF_UNSPEC, AF_UNIX, AF_INET, AF_IPX, AF_NETBIOS, AF_INET6, AF_IRDA, PF_UNSPEC, PF_UNIX, PF_INET,
+            AF_UNSPEC, AF_UNIX, AF_INET, AF_IPX, AF_NETBIOS, AF_INET6, AF_IRDA, AF_MAX, PF_UNSPEC, PF_UNIX, PF_INET,
             PF_INET6,
         }
         "Socket types" Decimal { SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET }
+        "Levels of options" Hexadecimal { SOL_SOCKET }
         "Protocols" Decimal {
             IPPROTO_IP, IPPROTO_HOPOPTS, IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_GGP, IPPROTO_IPV4, IPPROTO_TCP,
             IPPROTO_PUP, IPPROTO_UDP, IPPROTO_IDP, IPPROTO_IPV6, IPPROTO_ROUTING, IPPROTO_FRAGMENT,
@@ -213,14 +221,13 @@ fn socket_constants() -> Vec<Section> {
             IPPROTO_MAX,
         }
         "Options of SOL_SOCKET" Hexadecimal {
-            SOL_SOCKET, SO_DEBUG, SO_ACCEPTCONN, SO_REUSEADDR, SO_KEEPALIVE, SO_DONTROUTE, SO_BROADCAST,
+            SO_DEBUG, SO_ACCEPTCONN, SO_REUSEADDR, SO_KEEPALIVE, SO_DONTROUTE, SO_BROADCAST,
             SO_USELOOPBACK, SO_LINGER, SO_OOBINLINE, SO_SNDBUF, SO_RCVBUF, SO_SNDLOWAT, SO_RCVLOWAT,
             SO_SNDTIMEO, SO_RCVTIMEO, SO_ERROR, SO_TYPE, SO_BSP_STATE, SO_GROUP_ID, SO_GROUP_PRIORITY,
             SO_MAX_MSG_SIZE, SO_PROTOCOL_INFOA, SO_PROTOCOL_INFOW, PVD_CONFIG, SO_CONDITIONAL_ACCEPT,
             SO_PAUSE_ACCEPT, SO_COMPARTMENT_ID, SO_RANDOMIZE_PORT, SO_PORT_SCALABILITY,
-            SO_REUSE_UNICASTPORT, SO_REUSE_MULTICASTPORT, SO_OPENTYPE, SO_SYNCHRONOUS_ALERT,
-            SO_SYNCHRONOUS_NONALERT, SO_MAXDG, SO_MAXPATHDG, SO_UPDATE_ACCEPT_CONTEXT, SO_CONNECT_TIME,
-            SO_UPDATE_CONNECT_CONTEXT,
+            SO_REUSE_UNICASTPORT, SO_REUSE_MULTICASTPORT, SO_OPENTYPE, SO_MAXDG, SO_MAXPATHDG,
+            SO_UPDATE_ACCEPT_CONTEXT, SO_CONNECT_TIME, SO_UPDATE_CONNECT_CONTEXT,
         }
         "Options that are the complement of another" Decimal { SO_DONTLINGER, SO_EXCLUSIVEADDRUSE }
         "Options of IPPROTO_IP" Decimal {
@@ -231,8 +238,7 @@ fn socket_constants() -> Vec<Section> {
             IP_UNICAST_IF, IP_RTHDR, IP_RECVRTHDR, IP_TCLASS, IP_RECVTCLASS, IP_RECVTTL, IP_RECVTOS,
             IP_ORIGINAL_ARRIVAL_IF, IP_ECN, IP_MTU_DISCOVER, IP_MTU, IP_RECVERR, IP_USER_MTU,
             MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, MCAST_BLOCK_SOURCE, MCAST_UNBLOCK_SOURCE,
-            MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, MCAST_INCLUDE, MCAST_EXCLUDE,
-            IP_GET_IFLIST, IP_PMTUDISC_NOT_SET, IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE,
+            MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, IP_GET_IFLIST,
         }
         "Options of IPPROTO_IPV6" Decimal {
             IPV6_HOPOPTS, IPV6_HDRINCL, IPV6_UNICAST_HOPS, IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS,
@@ -240,8 +246,7 @@ fn socket_constants() -> Vec<Section> {
             IPV6_LEAVE_GROUP, IPV6_DONTFRAG, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_PROTECTION_LEVEL,
             IPV6_RECVIF, IPV6_RECVDSTADDR, IPV6_CHECKSUM, IPV6_V6ONLY, IPV6_IFLIST, IPV6_ADD_IFLIST,
             IPV6_DEL_IFLIST, IPV6_UNICAST_IF, IPV6_RTHDR, IPV6_RECVRTHDR, IPV6_TCLASS, IPV6_RECVTCLASS,
-            IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_RECVERR, IPV6_USER_MTU, PROTECTION_LEVEL_UNRESTRICTED,
-            PROTECTION_LEVEL_EDGERESTRICTED, PROTECTION_LEVEL_RESTRICTED, IPV6_GET_IFLIST, IPV6_ECN,
+            IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_RECVERR, IPV6_USER_MTU, IPV6_GET_IFLIST, IPV6_ECN,
         }
         "Options of IPPROTO_TCP and IPPROTO_UDP" Decimal {
             TCP_NODELAY, TCP_EXPEDITED_1122, TCP_KEEPALIVE, TCP_MAXSEG, TCP_MAXRT, TCP_STDURG, TCP_NOURG,
@@ -249,6 +254,12 @@ fn socket_constants() -> Vec<Section> {
             TCP_DELAY_FIN_ACK, TCP_MAXRTMS, TCP_FASTOPEN, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
             TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_BSDURGENT, UDP_NOCHECKSUM, UDP_CHECKSUM_COVERAGE,
             UDP_SEND_MSG_SIZE, UDP_RECV_MAX_COALESCED_SIZE,
+        }
+        "Values of options" Hexadecimal { SO_SYNCHRONOUS_ALERT, SO_SYNCHRONOUS_NONALERT }
+        "Values of options" Decimal {
+            MCAST_INCLUDE, MCAST_EXCLUDE, IP_PMTUDISC_NOT_SET, IP_PMTUDISC_DO, IP_PMTUDISC_DONT,
+            IP_PMTUDISC_PROBE, PROTECTION_LEVEL_UNRESTRICTED, PROTECTION_LEVEL_EDGERESTRICTED,
+            PROTECTION_LEVEL_RESTRICTED,
         }
         "Flags of send and recv" Hexadecimal {
             MSG_OOB, MSG_PEEK, MSG_DONTROUTE, MSG_WAITALL, MSG_PUSH_IMMEDIATE, MSG_PARTIAL, MSG_INTERRUPT,
@@ -275,8 +286,10 @@ fn socket_constants() -> Vec<Section> {
             WSA_FLAG_MULTIPOINT_D_ROOT, WSA_FLAG_MULTIPOINT_D_LEAF, WSA_FLAG_ACCESS_SYSTEM_SECURITY,
             WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_REGISTERED_IO,
         }
-        "Codes of ioctlsocket and WSAIoctl" Hexadecimal {
+        "Parts of control codes" Hexadecimal {
             IOCPARM_MASK, IOC_VOID, IOC_OUT, IOC_IN, IOC_INOUT, IOC_UNIX, IOC_WS2, IOC_PROTOCOL, IOC_VENDOR,
+        }
+        "Codes of ioctlsocket and WSAIoctl" Hexadecimal {
             FIONREAD, FIONBIO, FIOASYNC, SIOCSHIWAT, SIOCGHIWAT, SIOCSLOWAT, SIOCGLOWAT, SIOCATMARK,
             SIO_ASSOCIATE_HANDLE, SIO_ENABLE_CIRCULAR_QUEUEING, SIO_FIND_ROUTE, SIO_FLUSH,
             SIO_GET_BROADCAST_ADDRESS, SIO_GET_EXTENSION_FUNCTION_POINTER, SIO_GET_QOS, SIO_GET_GROUP_QOS,
@@ -287,7 +300,8 @@ fn socket_constants() -> Vec<Section> {
             SIO_BSP_HANDLE, SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_KEEPALIVE_VALS, SIO_RCVALL,
             SIO_LOOPBACK_FAST_PATH, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SIO_TCP_INITIAL_RTO, SIO_TCP_INFO,
             SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY, SIO_GET_INTERFACE_LIST,
-            SIO_IDEAL_SEND_BACKLOG_QUERY,
+            SIO_IDEAL_SEND_BACKLOG_QUERY, SIO_SET_COMPATIBILITY_MODE, SIO_GET_INTERFACE_LIST_EX,
+            SIO_IDEAL_SEND_BACKLOG_CHANGE,
         }
         "Interfaces" Hexadecimal {
             IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTTOPOINT, IFF_MULTICAST,
@@ -336,6 +350,16 @@ fn socket_constants() -> Vec<Section> {
             WSASYSCALLFAILURE, WSASERVICE_NOT_FOUND, WSATYPE_NOT_FOUND, WSA_E_NO_MORE, WSA_E_CANCELLED,
             WSAEREFUSED, WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSANO_DATA,
         }
+        "Errors of the quality of service, and of security" Decimal {
+            WSA_QOS_ADMISSION_FAILURE, WSA_QOS_BAD_OBJECT, WSA_QOS_BAD_STYLE, WSA_QOS_EFILTERCOUNT,
+            WSA_QOS_EFILTERSTYLE, WSA_QOS_EFILTERTYPE, WSA_QOS_EFLOWCOUNT, WSA_QOS_EFLOWDESC,
+            WSA_QOS_EFLOWSPEC, WSA_QOS_EOBJLENGTH, WSA_QOS_EPOLICYOBJ, WSA_QOS_EPROVSPECBUF,
+            WSA_QOS_EPSFILTERSPEC, WSA_QOS_EPSFLOWSPEC, WSA_QOS_ESDMODEOBJ, WSA_QOS_ESERVICETYPE,
+            WSA_QOS_ESHAPERATEOBJ, WSA_QOS_EUNKOWNPSOBJ, WSA_QOS_GENERIC_ERROR, WSA_QOS_NO_RECEIVERS,
+            WSA_QOS_NO_SENDERS, WSA_QOS_POLICY_FAILURE, WSA_QOS_RECEIVERS, WSA_QOS_REQUEST_CONFIRMED,
+            WSA_QOS_RESERVED_PETYPE, WSA_QOS_SENDERS, WSA_QOS_TRAFFIC_CTRL_ERROR,
+            WSA_SECURE_HOST_NOT_FOUND, WSA_IPSEC_NAME_POLICY_ERROR,
+        }
     }
 }
 
@@ -353,6 +377,8 @@ mod derived {
     /// winsock2.h's value; `windows-sys` has the 5 of winsock.h.
     pub const SOMAXCONN: u32 = 0x7FFF_FFFF;
 
+    /// winsock2.h's value; `windows-sys` has the 29 of winsock.h.
+    pub const AF_MAX: u16 = 33;
     pub const PF_UNSPEC: u16 = AF_UNSPEC;
     pub const PF_UNIX: u16 = AF_UNIX;
     pub const PF_INET: u16 = AF_INET;
@@ -363,7 +389,10 @@ mod derived {
         IOC_OUT | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
     }
     pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
+    pub const SIO_GET_INTERFACE_LIST_EX: u32 = read_code(126);
     pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
+    /// `_IO('t', 122)`
+    pub const SIO_IDEAL_SEND_BACKLOG_CHANGE: u32 = IOC_VOID | (b't' as u32) << 8 | 122;
 
     pub const FD_QOS: u32 = 1 << FD_QOS_BIT;
     pub const FD_GROUP_QOS: u32 = 1 << FD_GROUP_QOS_BIT;
@@ -390,10 +419,10 @@ mod derived {
 }
 
 /// A structure as C names it, its size, and the offsets of its fields.
-struct Structure {
-    name: &'static str,
-    size: usize,
-    fields: Vec<(&'static str, usize)>,
+pub struct Structure {
+    pub name: &'static str,
+    pub size: usize,
+    pub fields: Vec<(&'static str, usize)>,
 }
 
 macro_rules! structures {
@@ -410,7 +439,7 @@ macro_rules! structures {
 
 /// The structures of the headers. Absent are `timeval`, which is libc's on Linux, and `WSAPROTOCOL_INFOW`,
 /// whose size follows `wchar_t`.
-fn structures() -> Vec<Structure> {
+pub fn structures() -> Vec<Structure> {
     structures! {
         "GUID" = GUID { Data1 = data1, Data2 = data2, Data3 = data3, Data4 = data4 }
         "OVERLAPPED" = OVERLAPPED {
@@ -468,6 +497,8 @@ fn structures() -> Vec<Structure> {
             sin6_family, sin6_port, sin6_flowinfo, sin6_addr, sin6_scope_id = Anonymous.sin6_scope_id,
         }
         "struct sockaddr_storage" = SOCKADDR_STORAGE { ss_family, __ss_pad1, __ss_align, __ss_pad2 }
+        "struct sockaddr_in6_old" = sockaddr_in6_old { sin6_family, sin6_port, sin6_flowinfo, sin6_addr }
+        "struct sockproto" = sockproto { sp_family, sp_protocol }
         "sockaddr_gen" = sockaddr_gen { Address, AddressIn, AddressIn6 }
         "INTERFACE_INFO" = INTERFACE_INFO { iiFlags, iiAddress, iiBroadcastAddress, iiNetmask }
         "SOCKADDR_INET" = SOCKADDR_INET { Ipv4, Ipv6, si_family }
@@ -587,6 +618,10 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "AI_FORCE_CLEAR_TEXT",
     "AI_BYPASS_DNS_CACHE",
     "SIO_IDEAL_SEND_BACKLOG_QUERY",
+    "SIO_IDEAL_SEND_BACKLOG_CHANGE",
+    "SIO_SET_COMPATIBILITY_MODE",
+    "WSA_SECURE_HOST_NOT_FOUND",
+    "WSA_IPSEC_NAME_POLICY_ERROR",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {

@@ -112,6 +112,11 @@ typedef struct sockaddr_storage {
     CHAR __ss_pad2[112];
 } SOCKADDR_STORAGE, *PSOCKADDR_STORAGE, *LPSOCKADDR_STORAGE;
 
+struct sockproto {
+    USHORT sp_family;
+    USHORT sp_protocol;
+};
+
 typedef struct _SOCKET_ADDRESS {
     LPSOCKADDR lpSockaddr;
     INT iSockaddrLength;
@@ -223,6 +228,9 @@ WHARF_END_DECLARATIONS
 
 /* A socket's life */
 
+/* A backlog that listen takes as it is, instead of as a number of its own choice. */
+#define SOMAXCONN_HINT(backlog) (-(backlog))
+
 typedef struct _WSAPROTOCOLCHAIN {
     int ChainLen;
     DWORD ChainEntries[MAX_PROTOCOL_CHAIN];
@@ -316,6 +324,8 @@ typedef struct _WSABUF {
     ULONG len;
     CHAR *buf;
 } WSABUF, *LPWSABUF;
+
+#define __WSABUF _WSABUF /* the tag in older headers */
 
 #define WSAOVERLAPPED OVERLAPPED
 #define _WSAOVERLAPPED _OVERLAPPED

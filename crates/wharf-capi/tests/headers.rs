@@ -120,6 +120,24 @@ fn message_loops_work() {
     }
 }
 
+/// What the headers alone have: macros and inline functions. A library of MinGW lacks some, so there it is only compiled.
+#[test]
+fn macros_mean_what_windows_says() {
+    if let Some(gcc) = Compiler::native("gcc") {
+        for variant in VARIANTS {
+            gcc.build("macros.c", variant).run();
+        }
+    }
+    if let Some(gxx) = Compiler::native("g++") {
+        for standard in CPP_STANDARDS {
+            gxx.build("macros.cpp", &[standard]).run();
+        }
+    }
+    if let Some(gcc) = Compiler::mingw("x86_64-w64-mingw32-gcc") {
+        gcc.build("macros.c", &["-Wno-cast-function-type"]);
+    }
+}
+
 /// Datagrams with their addresses, and messages with control data.
 #[test]
 fn datagrams_work() {

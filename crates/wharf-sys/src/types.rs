@@ -135,6 +135,14 @@ pub use windows_sys::Win32::Networking::WinSock::{
     TCP_NOURG, TCP_STDURG, UDP_CHECKSUM_COVERAGE, UDP_NOCHECKSUM, UDP_RECV_MAX_COALESCED_SIZE,
     UDP_SEND_MSG_SIZE,
 };
+// Options and control codes that no socket here serves.
+pub use windows_sys::Win32::Networking::WinSock::{
+    IP_ADD_IFLIST, IP_DEL_IFLIST, IP_TCLASS, IPV6_ADD_IFLIST, IPV6_DEL_IFLIST, IPV6_HOPOPTS,
+    PVD_CONFIG, SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY, SIO_FIND_ROUTE, SIO_GET_GROUP_QOS,
+    SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER, SIO_QUERY_TARGET_PNP_HANDLE, SIO_RCVALL,
+    SIO_SET_GROUP_QOS, SIO_SET_QOS, SIOCGHIWAT, SIOCGLOWAT, SIOCSHIWAT, SIOCSLOWAT, TCP_ATMARK,
+    TCP_CONGESTION_ALGORITHM, TCP_DELAY_FIN_ACK, TCP_MAXRTMS, TCP_OFFLOAD_PREFERENCE,
+};
 // Names and addresses.
 pub use windows_sys::Win32::Networking::WinSock::{
     ADDRINFOA, ADDRINFOW, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_FQDN, AI_NUMERICHOST,
@@ -142,7 +150,7 @@ pub use windows_sys::Win32::Networking::WinSock::{
     NI_NAMEREQD, NI_NOFQDN, NI_NUMERICHOST, NI_NUMERICSERV, PROTOENT, SERVENT, WSATYPE_NOT_FOUND,
     socklen_t,
 };
-use windows_sys::Win32::Networking::WinSock::{IOC_OUT, IOCPARM_MASK};
+use windows_sys::Win32::Networking::WinSock::{IOC_OUT, IOC_VOID, IOCPARM_MASK};
 
 /// The code that `_IOR('t', number, u_long)` stands for in Microsoft's headers, which `windows-sys` has not evaluated.
 const fn read_code(number: u32) -> u32 {
@@ -151,6 +159,10 @@ const fn read_code(number: u32) -> u32 {
 
 /// `_IOR('t', 127, u_long)`.
 pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
+/// `_IOR('t', 126, u_long)`.
+pub const SIO_GET_INTERFACE_LIST_EX: u32 = read_code(126);
+/// `_IO('t', 122)`.
+pub const SIO_IDEAL_SEND_BACKLOG_CHANGE: u32 = IOC_VOID | (b't' as u32) << 8 | 122;
 /// `_IOR('t', 123, u_long)`.
 pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
 

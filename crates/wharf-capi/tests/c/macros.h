@@ -1,0 +1,146 @@
+/* The macros and inline functions of the headers: each means what Microsoft's documentation says. */
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <mswsock.h>
+#include <windows.h>
+#include <tchar.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                            \
+    do {                                                                                            \
+        if (!(condition)) {                                                                         \
+            printf("line %d: %s, last error %d\n", __LINE__, #condition, (int)GetLastError());       \
+            exit(1);                                                                                \
+        }                                                                                           \
+    } while (0)
+
+static void classes_of_ipv4_addresses(void) {
+    CHECK(IN_CLASSA(0x7F000001) && !IN_CLASSA(0x80000000));
+    CHECK(IN_CLASSB(0x80000000) && !IN_CLASSB(0x7FFFFFFF) && !IN_CLASSB(0xC0000000));
+    CHECK(IN_CLASSC(0xC0A80001) && !IN_CLASSC(0xBFFFFFFF) && !IN_CLASSC(0xE0000000));
+    CHECK(IN_CLASSD(0xE0000001) && !IN_CLASSD(0xDFFFFFFF) && !IN_CLASSD(0xF0000000));
+    CHECK(IN_MULTICAST(0xEFFFFFFF) && !IN_MULTICAST(0x0A000001));
+}
+
+static void kinds_of_ipv6_addresses(void) {
+    IN6_ADDR any = IN6ADDR_ANY_INIT, loopback = IN6ADDR_LOOPBACK_INIT, other;
+    CHECK(IN6_IS_ADDR_UNSPECIFIED(&any) && !IN6_IS_ADDR_UNSPECIFIED(&loopback));
+    CHECK(IN6_IS_ADDR_LOOPBACK(&loopback) && !IN6_IS_ADDR_LOOPBACK(&any));
+    CHECK(IN6_ARE_ADDR_EQUAL(&loopback, &in6addr_loopback) && !IN6_ARE_ADDR_EQUAL(&any, &loopback));
+    CHECK(inet_pton(AF_INET6, "ff02::1", &other) == 1);
+    CHECK(IN6_IS_ADDR_MULTICAST(&other) && !IN6_IS_ADDR_MULTICAST(&loopback));
+    CHECK(inet_pton(AF_INET6, "fe80::1", &other) == 1);
+    CHECK(IN6_IS_ADDR_LINKLOCAL(&other) && !IN6_IS_ADDR_LINKLOCAL(&loopback));
+    CHECK(inet_pton(AF_INET6, "::ffff:1.2.3.4", &other) == 1);
+    CHECK(IN6_IS_ADDR_V4MAPPED(&other) && !IN6_IS_ADDR_V4MAPPED(&loopback));
+}
+
+static void times_are_compared(void) {
+    struct timeval early = {1, 900000}, late = {2, 0};
+    CHECK(timerisset(&early) && timercmp(&early, &late, <) && timercmp(&late, &early, !=));
+    late.tv_sec = 1;
+    CHECK(timercmp(&late, &early, <)); /* by the microseconds, where the seconds are the same */
+    timerclear(&early);
+    CHECK(!timerisset(&early) && early.tv_sec == 0 && early.tv_usec == 0);
+}
+
+static void control_data_is_aligned(void) {
+    CHECK(WSA_CMSGHDR_ALIGN(1) == 8 && WSA_CMSGHDR_ALIGN(8) == 8 && WSA_CMSGDATA_ALIGN(9) == 16);
+    CHECK(WSA_CMSG_LEN(5) == 16 + 5 && WSA_CMSG_SPACE(5) == 16 + 8 && WSA_CMSG_SPACE(8) == 16 + 8);
+}
+
+static void numbers_are_packed(void) {
+    int three[3];
+    CHECK(ARRAYSIZE(three) == 3 && _countof(three) == 3);
+    CHECK(MAKEWPARAM(0x5678, 0x9234) == 0x92345678 && MAKELPARAM(1, 2) == 0x20001);
+    CHECK((ULONG_PTR)MAKEINTATOM(0xC001) == 0xC001);
+#ifndef __MINGW32__ /* which has these in its library, or not at all */
+    CHECK(htonf(1.5f) == 0x0000C03F && ntohf(0x0000C03F) == 1.5f);
+    CHECK(htond(1.5) == 0xF83F && ntohd(0xF83F) == 1.5);
+    CHECK(SOMAXCONN_HINT(200) == -200);
+#endif
+}
+
+static void memory_is_filled_and_moved(void) {
+    char bytes[4] = {1, 2, 3, 4};
+    RtlMoveMemory(bytes + 1, bytes, 3);
+    CHECK(bytes[0] == 1 && bytes[1] == 1 && bytes[2] == 2 && bytes[3] == 3);
+    RtlCopyMemory(bytes, bytes + 2, 2);
+    CHECK(bytes[0] == 2 && bytes[1] == 3);
+    RtlFillMemory(bytes, 2, 7);
+    CHECK(bytes[0] == 7 && bytes[1] == 7 && bytes[2] == 2);
+    RtlZeroMemory(bytes, sizeof bytes);
+    CHECK(bytes[0] == 0 && bytes[3] == 0);
+}
+
+/* Add gives the new value, the others the old one. */
+static void interlocked_functions_of_both_sizes(void) {
+    LONG volatile narrow = 12;
+    LONG64 volatile wide = 12;
+    CHECK(InterlockedAdd(&narrow, 3) == 15);
+    CHECK(InterlockedAnd(&narrow, 6) == 15 && InterlockedOr(&narrow, 1) == 6 && InterlockedXor(&narrow, 5) == 7);
+    CHECK(narrow == 2);
+    CHECK(InterlockedAdd64(&wide, 3) == 15 && InterlockedDecrement64(&wide) == 14);
+    CHECK(InterlockedAnd64(&wide, 7) == 14 && InterlockedOr64(&wide, 1) == 6 && InterlockedXor64(&wide, 2) == 7);
+    CHECK(InterlockedExchangeAdd64(&wide, 10) == 5 && InterlockedCompareExchange64(&wide, 1LL << 40, 15) == 15);
+    CHECK(wide == 1LL << 40);
+    MemoryBarrier();
+    YieldProcessor();
+}
+
+/* Words that only annotate. */
+static int annotated(_In_reads_(count) const int *from, _In_reads_bytes_(bytes) const void *raw, _Out_writes_(count) int *to,
+                     _Out_writes_bytes_(bytes) void *copy, int count, size_t bytes) {
+    __analysis_assume(count > 0);
+    memcpy(to, from, (size_t)count * sizeof *to);
+    memcpy(copy, raw, bytes);
+    return to[0];
+}
+
+static void words_that_annotate(void) {
+    DECLSPEC_ALIGN(16) int aligned = 5;
+    int to = 0, copy = 0;
+    CHECK((ULONG_PTR)&aligned % 16 == 0);
+    CHECK(annotated(&aligned, &aligned, &to, &copy, 1, sizeof copy) == 5 && copy == 5);
+    CHECK(_TEXT("a")[0] == _T('a'));
+}
+
+/* Both are CreateWindowEx without an extended style: it fails as that does. */
+static void windows_need_a_class(void) {
+    SetLastError(0);
+    CHECK(CreateWindowA("no such class", "", 0, 0, 0, 1, 1, NULL, NULL, NULL, NULL) == NULL);
+    CHECK(GetLastError() == ERROR_CANNOT_FIND_WND_CLASS);
+    SetLastError(0);
+    CHECK(CreateWindowW(L"no such class", L"", 0, 0, 0, 1, 1, NULL, NULL, NULL, NULL) == NULL);
+    CHECK(GetLastError() == ERROR_CANNOT_FIND_WND_CLASS);
+}
+
+static void names_of_older_headers(void) {
+    struct sockproto protocol = {AF_INET, IPPROTO_TCP};
+    CHECK(protocol.sp_protocol == 6);
+#ifndef __MINGW32__ /* which does not have these */
+    struct __WSABUF buffer = {1, NULL};
+    GUID poll = WSAID_WSAPOLL;
+    CHECK(buffer.len == 1 && poll.Data1 == 0x18c76f85);
+#endif
+}
+
+int main(void) {
+    WSADATA data;
+    CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+    classes_of_ipv4_addresses();
+    kinds_of_ipv6_addresses();
+    times_are_compared();
+    control_data_is_aligned();
+    numbers_are_packed();
+    memory_is_filled_and_moved();
+    interlocked_functions_of_both_sizes();
+    words_that_annotate();
+    windows_need_a_class();
+    names_of_older_headers();
+    CHECK(WSACleanup() == 0);
+    puts("ok");
+    return 0;
+}
