@@ -390,24 +390,61 @@ fn hints_are_accepted() {
             datagrams.control(SIO_ENABLE_CIRCULAR_QUEUEING, &[], &mut []),
             (Ok(()), 0)
         );
-        assert_eq!(
-            stream.control(SIO_LOOPBACK_FAST_PATH, &on, &mut []),
-            (Ok(()), 0)
-        );
-        for (socket, code) in [
-            (&stream, SIO_FLUSH),
-            (&stream, FIOASYNC as u32),
-            (&stream, SIO_GET_QOS),
-            (&stream, SIO_TRANSLATE_HANDLE),
-            (&datagrams, SIO_LOOPBACK_FAST_PATH),
+        for code in [
+            SIO_LOOPBACK_FAST_PATH,
+            SIO_TCP_INITIAL_RTO,
+            SIO_SET_COMPATIBILITY_MODE,
         ] {
+            assert_eq!(stream.control(code, &on, &mut []), (Ok(()), 0), "{code:#x}");
+            assert_eq!(
+                datagrams.control(code, &on, &mut [0; 64]),
+                (Err(WSAEOPNOTSUPP), 0),
+                "{code:#x}"
+            );
+        }
+    });
+}
+
+/// What TCP and UDP have no use for is answered as an unknown code is, and counts no bytes.
+/// Source: WSAIoctl, WSAEOPNOTSUPP; "Winsock IOCTLs"; validated on Windows for SIO_FLUSH and FIOASYNC.
+#[test]
+fn codes_of_other_transports_are_unsupported() {
+    let _watch = watch();
+    let (stream, datagrams) = (Socket::tcp(Family::V4), udp(Family::V4));
+    let on = 1u32.to_ne_bytes();
+    for code in [
+        FIOASYNC as u32,
+        SIOCSHIWAT as u32,
+        SIOCGHIWAT as u32,
+        SIOCSLOWAT as u32,
+        SIOCGLOWAT as u32,
+        SIO_ASSOCIATE_HANDLE,
+        SIO_FIND_ROUTE,
+        SIO_FLUSH,
+        SIO_GET_QOS,
+        SIO_SET_QOS,
+        SIO_GET_GROUP_QOS,
+        SIO_SET_GROUP_QOS,
+        SIO_MULTIPOINT_LOOPBACK,
+        SIO_MULTICAST_SCOPE,
+        SIO_TRANSLATE_HANDLE,
+        SIO_QUERY_TARGET_PNP_HANDLE,
+        SIO_NSP_NOTIFY_CHANGE,
+        SIO_RCVALL,
+        SIO_ACQUIRE_PORT_RESERVATION,
+        SIO_CPU_AFFINITY,
+        SIO_GET_INTERFACE_LIST_EX,
+        SIO_IDEAL_SEND_BACKLOG_CHANGE,
+        SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER,
+    ] {
+        for socket in [&stream, &datagrams] {
             assert_eq!(
                 socket.control(code, &on, &mut [0; 64]),
                 (Err(WSAEOPNOTSUPP), 0),
                 "{code:#x}"
             );
         }
-    });
+    }
 }
 
 /// How much should be under way: a constant of a connected stream.

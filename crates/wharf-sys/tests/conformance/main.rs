@@ -53,6 +53,7 @@ mod port_races;
 mod ports;
 mod protocols;
 mod races;
+mod rare_options;
 mod raw_sockets;
 mod resolving;
 mod routines;

@@ -151,6 +151,26 @@ fn header_of_ipv6_is_read_back() {
     });
 }
 
+/// Where the checksum of a packet stands can be told, to raw sockets of IPv6 alone; at first it is nowhere.
+/// Source: IPV6_CHECKSUM (default -1, which is off).
+#[test]
+fn place_of_the_checksum_is_read_back() {
+    let _watch = watch();
+    not_under_wine("does not know it", || {
+        let stream = Socket::tcp(Family::V6);
+        assert_eq!(stream.option(IPPROTO_IPV6, IPV6_CHECKSUM), Err(WSAEINVAL));
+        let Some(socket) = raw(Family::V6, 253) else {
+            return;
+        };
+        assert_eq!(socket.option(IPPROTO_IPV6, IPV6_CHECKSUM), Ok(-1));
+        for value in [2, -1] {
+            let set = socket.set_option(IPPROTO_IPV6, IPV6_CHECKSUM, value);
+            assert_eq!(set, Ok(()));
+            assert_eq!(socket.option(IPPROTO_IPV6, IPV6_CHECKSUM), Ok(value));
+        }
+    });
+}
+
 /// IPPROTO_RAW is a protocol like another: IP_HDRINCL is off until it is set.
 /// Source: IP_HDRINCL (default FALSE); "TCP/IP Raw Sockets".
 #[test]
