@@ -1,4 +1,4 @@
-//! A Rust source file as far as [`super::suite`] needs it: its functions and what each mentions.
+//! A Rust source file as far as [`super::suite`] needs it: its functions and constants, and what each mentions.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -10,11 +10,11 @@ use proc_macro2::{Delimiter, LexError, TokenStream, TokenTree};
 pub struct SourceFile {
     /// The modules in `use crate::…`.
     pub imports: BTreeSet<String>,
-    /// All functions, methods too.
+    /// All functions, methods and constants too.
     pub functions: Vec<Function>,
 }
 
-/// A function or method.
+/// A function, a method, or a constant: a table that tests go through.
 pub struct Function {
     pub name: String,
     /// The type in whose `impl` it stands.
@@ -23,6 +23,7 @@ pub struct Function {
     /// Without `self`.
     pub parameters: usize,
     pub is_test: bool,
+    pub is_constant: bool,
     pub mentions: Vec<Mention>,
     documentation: String,
 }
@@ -90,6 +91,12 @@ impl SourceFile {
                     attributes.clear();
                     at = end;
                 }
+                Some("const" | "static") if is_punct(items.get(at + 2), ':') => {
+                    let end = at + end_of_constant(&items[at..]);
+                    self.functions.extend(read_constant(&items[at..end], owner));
+                    attributes.clear();
+                    at = end;
+                }
                 Some("use") => self.imports.extend(imported_module(&items[at..])),
                 _ if is_punct(items.get(at), '#') => attributes.extend(inside(items.get(at + 1))),
                 _ if is_punct(items.get(at), ';') => attributes.clear(),
@@ -115,6 +122,12 @@ fn body_after(items: &[TokenTree]) -> usize {
     items.iter().position(ends).unwrap_or(items.len())
 }
 
+/// How far it is to the semicolon that ends a constant.
+fn end_of_constant(items: &[TokenTree]) -> usize {
+    let end = items.iter().position(|token| is_punct(Some(token), ';'));
+    end.unwrap_or(items.len())
+}
+
 /// The type of `impl<…> Trait for Type<…>`: the name after `for`, or else the first that is no parameter.
 fn implemented_type(head: &[TokenTree]) -> Option<String> {
     let after_for = head
@@ -124,6 +137,20 @@ fn implemented_type(head: &[TokenTree]) -> Option<String> {
     head[after_for.unwrap_or(0)..].iter().find_map(|token| {
         depth += i32::from(is_punct(Some(token), '<')) - i32::from(is_punct(Some(token), '>'));
         word(token).filter(|name| depth == 0 && name != "for")
+    })
+}
+
+/// `const NAME: … = …`
+fn read_constant(item: &[TokenTree], owner: Option<&str>) -> Option<Function> {
+    Some(Function {
+        name: word(item.get(1)?)?,
+        owner: owner.map(String::from),
+        is_method: false,
+        parameters: 0,
+        is_test: false,
+        is_constant: true,
+        mentions: mentions(item.get(2..)?),
+        documentation: String::new(),
     })
 }
 
@@ -148,6 +175,7 @@ fn read_function(
             .any(|token| word(token).as_deref() == Some("self")),
         parameters: typed_names(&parameters),
         is_test,
+        is_constant: false,
         mentions: mentions(&inside(item.last())),
         documentation: attributes.iter().filter_map(literal).collect(),
     })
@@ -301,6 +329,14 @@ mod tests {
         let count = |text: &str| count_arguments(&tokens(text.parse().unwrap()));
         let counted = ["", "a", "a, b,", "a, |x, y| x + y", "move |x, y| x, 1"].map(count);
         assert_eq!(counted, [0, 1, 2, 2, 2]);
+    }
+
+    #[test]
+    fn a_constant_mentions_what_its_value_names() {
+        let constant = function("const TABLE: &[(i32, bool)] = &[(SO_DEBUG, true)]; ");
+        let named =
+            |mention: &Mention| matches!(mention, Mention::Name { name, .. } if name == "SO_DEBUG");
+        assert!(constant.is_constant && constant.mentions.iter().any(named));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Which Windows functions each conformance test calls, as far as its source tells.
+//! Which of Windows' functions, or other names, each test uses, as far as its source tells.
 //!
 //! The suite is read as tokens, not as types. `name(…)` calls a function of the same file, else of a file that it
-//! imports, else Windows'. `Type::name` means that type's function, and who names a type drops it. `x.name(…)` may
+//! imports, else Windows'; a name that is not called may be a constant, likewise. `Type::name` means that type's function, and who names a type drops it. `x.name(…)` may
 //! mean any method in sight with that name and that many parameters: what all of these use is used for certain, and
 //! the rest is left out, so that a test is rather not counted than wrongly.
 
@@ -19,16 +19,19 @@ const AMBIGUOUS_METHOD: &str = "send";
 /// The crate whose functions these are.
 const WINDOWS: &str = "wharf_sys";
 
-/// The tests that use each of Windows' functions.
+/// The files of a directory of tests, by the name of the module.
+pub struct Files(BTreeMap<String, SourceFile>);
+
+/// The tests that use each of a set of Windows' names.
 pub struct Suite(BTreeMap<String, Vec<Use>>);
 
-/// A test that uses a function.
+/// A test that uses a name.
 pub struct Use {
     test: String,
     cites: bool,
     direct: bool,
-    /// How many of Windows' functions the test uses.
-    functions: usize,
+    /// How many of the names the test uses.
+    names: usize,
 }
 
 impl Use {
@@ -37,16 +40,16 @@ impl Use {
         &self.test
     }
 
-    /// Orders the tests of a function: first those that give its page as their source, then those that call it
-    /// themselves, then those that call little else.
+    /// Orders the tests of a name: first those that give its page as their source, then those that use it
+    /// themselves, then those that use little else.
     pub fn remoteness(&self) -> impl Ord + use<> {
-        (!self.cites, !self.direct, self.functions, self.test.clone())
+        (!self.cites, !self.direct, self.names, self.test.clone())
     }
 }
 
-impl Suite {
-    /// Reads the files of a directory; `functions` are Windows', each by the word that stands for its use.
-    pub fn read(directory: &Path, functions: BTreeMap<&str, &str>) -> Result<Suite> {
+impl Files {
+    /// Reads the files of a directory.
+    pub fn read(directory: &Path) -> Result<Files> {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
@@ -55,9 +58,19 @@ impl Suite {
                 .map_err(|error| anyhow!("{}: {error}", path.display()))?;
             files.insert(module, file);
         }
-        Ok(Suite::of(&Sources { files, functions }))
+        Ok(Files(files))
     }
 
+    /// Finds the tests that use `names`: Windows' names, each by the word that stands for its use.
+    pub fn tests_of(&self, names: BTreeMap<&str, &str>) -> Suite {
+        Suite::of(&Sources {
+            files: &self.0,
+            names,
+        })
+    }
+}
+
+impl Suite {
     fn of(sources: &Sources) -> Suite {
         let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
         let mut explorer = Explorer::new(sources);
@@ -65,21 +78,30 @@ impl Suite {
             let test = sources.function(place);
             let reached = explorer.reached(place).unwrap_or_default();
             let direct = sources.named_in(place);
-            for &function in &reached {
-                uses.entry(function.to_string()).or_default().push(Use {
+            for &name in &reached {
+                uses.entry(name.to_string()).or_default().push(Use {
                     test: format!("{}::{}", place.module, test.name),
-                    cites: test.cites(function),
-                    direct: direct.contains(function),
-                    functions: reached.len(),
+                    cites: test.cites(name),
+                    direct: direct.contains(name),
+                    names: reached.len(),
                 });
             }
         }
         Suite(uses)
     }
 
-    /// The tests that use a function.
-    pub fn uses(&self, function: &str) -> impl Iterator<Item = &Use> {
-        self.0.get(function).into_iter().flatten()
+    /// The tests that use a name.
+    pub fn uses(&self, name: &str) -> impl Iterator<Item = &Use> {
+        self.0.get(name).into_iter().flatten()
+    }
+
+    /// How many tests use a name, and the first `named` of those that are most about it; `None` if there is none.
+    pub fn summary(&self, name: &str, named: usize) -> Option<String> {
+        let mut uses: Vec<&Use> = self.uses(name).collect();
+        uses.sort_by_key(|used| used.remoteness());
+        let named = uses.iter().take(named);
+        let named: Vec<String> = named.map(|used| format!("`{}`", used.test())).collect();
+        (!uses.is_empty()).then(|| format!("{}: {}", uses.len(), named.join(", ")))
     }
 }
 
@@ -91,9 +113,9 @@ struct Place<'a> {
 }
 
 struct Sources<'a> {
-    files: BTreeMap<String, SourceFile>,
-    /// Windows' functions, by the word that stands for a use.
-    functions: BTreeMap<&'a str, &'a str>,
+    files: &'a BTreeMap<String, SourceFile>,
+    /// Windows' names, by the word that stands for a use.
+    names: BTreeMap<&'a str, &'a str>,
 }
 
 impl Sources<'_> {
@@ -106,40 +128,43 @@ impl Sources<'_> {
         &self.files[place.module].functions[place.index]
     }
 
-    /// Windows' functions that a function calls itself.
+    /// Windows' names that a function uses itself.
     fn named_in<'s>(&'s self, place: Place<'s>) -> BTreeSet<&'s str> {
         let mentions = self.function(place).mentions.iter();
         let windows = mentions.filter(|mention| self.helpers(place, mention).is_empty());
         windows
-            .filter_map(|mention| self.windows_function(mention))
+            .filter_map(|mention| self.windows_name(mention))
             .collect()
     }
 
     /// A lower-case name is a function only where it is called: it may be a variable as well.
-    fn windows_function(&self, mention: &Mention) -> Option<&str> {
-        let Mention::Name {
-            name,
-            called,
-            module,
-        } = mention
-        else {
-            return None;
-        };
-        if module.as_ref().is_some_and(|module| module != WINDOWS) {
-            return None;
+    fn windows_name(&self, mention: &Mention) -> Option<&str> {
+        match mention {
+            Mention::OfType { owner, .. } => self.names.get(owner.as_str()).copied(),
+            Mention::Name {
+                module: Some(module),
+                ..
+            } if module != WINDOWS => None,
+            Mention::Name { name, called, .. } => {
+                let unmistakable = name.contains(|c: char| c.is_uppercase() || c == '_');
+                let meant = self.names.get(name.as_str())?;
+                (*called || unmistakable).then_some(meant)
+            }
+            Mention::Method { .. } => None,
         }
-        let unmistakable = name.contains(|c: char| c.is_uppercase() || c == '_');
-        let function = self.functions.get(name.as_str())?;
-        (*called || unmistakable).then_some(function)
     }
 
     /// The suite's own functions that may be meant.
     fn helpers<'s>(&'s self, from: Place<'s>, mention: &Mention) -> Vec<Place<'s>> {
         let owner = &self.function(from).owner;
         match mention {
-            Mention::Name { called: false, .. } => Vec::new(),
-            Mention::Name { name, module, .. } => {
-                let is_meant = |f: &Function| f.owner.is_none() && f.name == *name;
+            Mention::Name {
+                name,
+                module,
+                called,
+            } => {
+                let is_meant =
+                    |f: &Function| f.owner.is_none() && f.name == *name && f.is_constant != *called;
                 match module {
                     None => self.in_sight(from, is_meant),
                     Some(module) => self.in_module(module, is_meant),
@@ -227,7 +252,7 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// Windows' functions that a function uses, itself or through others of the suite; `None` for one that is being
+    /// Windows' names that a function uses, itself or through others of the suite; `None` for one that is being
     /// looked at: its call from within adds nothing and rules out nothing.
     fn reached(&mut self, place: Place<'s>) -> Option<BTreeSet<&'s str>> {
         if self.callers.contains(&place) {
@@ -271,18 +296,17 @@ mod tests {
             impl Socket { pub fn close(&self) { SetLastError(0); closesocket(self.0); } }";
         let files = [("helpers", helpers), ("tests", text)]
             .map(|(name, text)| (name.to_string(), SourceFile::parse(text).unwrap()));
-        let functions = [
+        let names = [
             "WaitForSingleObject",
             "SetEvent",
             "CloseHandle",
             "closesocket",
             "recv",
             "SetLastError",
+            "MSG_PEEK",
+            "WSABUF",
         ];
-        let suite = Suite::of(&Sources {
-            files: files.into(),
-            functions: functions.map(|name| (name, name)).into(),
-        });
+        let suite = Files(files.into()).tests_of(names.map(|name| (name, name)).into());
         suite.uses(function).map(|used| used.test.clone()).collect()
     }
 
@@ -317,5 +341,13 @@ mod tests {
     fn a_variable_is_no_call() {
         let text = "#[test] fn a() { let recv = 1; use_it(recv); } #[test] fn b() { recv(s) }";
         assert_eq!(uses(text, "recv"), ["tests::b"]);
+    }
+
+    #[test]
+    fn constants_and_types_are_used_by_naming_them() {
+        let text =
+            "#[test] fn a() { recv(s, MSG_PEEK) } #[test] fn b() { let of = WSABUF::default(); }";
+        assert_eq!(uses(text, "MSG_PEEK"), ["tests::a"]);
+        assert_eq!(uses(text, "WSABUF"), ["tests::b"]);
     }
 }
