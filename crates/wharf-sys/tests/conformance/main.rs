@@ -55,6 +55,7 @@ mod protocols;
 mod races;
 mod rare_options;
 mod raw_sockets;
+mod refusals;
 mod resolving;
 mod routines;
 mod semaphores;

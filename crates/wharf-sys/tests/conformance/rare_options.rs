@@ -142,3 +142,38 @@ fn names_that_no_socket_knows() {
         assert_eq!(set, refused, "{level}, {option}");
     }
 }
+
+/// How ports are chosen and shared can be said before bind; a random port and a port that is chosen at connect exclude
+/// each other.
+/// Source: SOL_SOCKET options, SO_RANDOMIZE_PORT, SO_REUSE_UNICASTPORT, SO_PORT_SCALABILITY, SO_PAUSE_ACCEPT.
+#[test]
+fn choices_of_ports_are_read_back() {
+    let _watch = watch();
+    differs_under_wine("does not know them", || {
+        let socket = Socket::tcp(Family::V4);
+        for option in [
+            SO_PORT_SCALABILITY,
+            SO_PAUSE_ACCEPT as i32,
+            SO_RANDOMIZE_PORT,
+        ] {
+            for (value, read) in [(2, 1), (0, 0)] {
+                assert_eq!(socket.set_option(SOL_SOCKET, option, value), Ok(()));
+                assert_eq!(socket.option(SOL_SOCKET, option), Ok(read), "{option:#x}");
+            }
+        }
+        assert_eq!(
+            socket.set_option(SOL_SOCKET, SO_REUSE_UNICASTPORT, 1),
+            Ok(())
+        );
+        assert_eq!(socket.option(SOL_SOCKET, SO_REUSE_UNICASTPORT), Ok(1));
+        let random = || socket.set_option(SOL_SOCKET, SO_RANDOMIZE_PORT, 1);
+        assert_eq!(random(), Err(WSAEINVAL));
+        assert_eq!(
+            socket.set_option(SOL_SOCKET, SO_REUSE_UNICASTPORT, 0),
+            Ok(())
+        );
+        assert_eq!(random(), Ok(()));
+        assert_eq!(socket.bind(&Family::V4.loopback(0)), Ok(()));
+        assert_eq!(random(), Err(WSAEINVAL), "after bind");
+    });
+}
