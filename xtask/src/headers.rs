@@ -22,6 +22,7 @@ use windows_sys::Win32::Foundation::*;
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, SYNCHRONIZE};
+use windows_sys::Win32::System::Com::BLOB;
 use windows_sys::Win32::System::IO::*;
 use windows_sys::Win32::System::SystemInformation::SYSTEM_INFO;
 use windows_sys::Win32::System::SystemServices::*;
@@ -209,8 +210,8 @@ pub fn socket_constants() -> Vec<Section> {
         }
         "Addresses" Decimal { INET_ADDRSTRLEN, INET6_ADDRSTRLEN, NI_MAXHOST, NI_MAXSERV, IPPORT_RESERVED }
         "Address families" Decimal {
-            AF_UNSPEC, AF_UNIX, AF_INET, AF_IPX, AF_NETBIOS, AF_INET6, AF_IRDA, AF_MAX, PF_UNSPEC, PF_UNIX, PF_INET,
-            PF_INET6,
+            AF_UNSPEC, AF_UNIX, AF_INET, AF_IPX, AF_NETBIOS, AF_INET6, AF_IRDA, AF_BTH, AF_MAX, PF_UNSPEC,
+            PF_UNIX, PF_INET, PF_INET6,
         }
         "Socket types" Decimal { SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET }
         "Levels of options" Hexadecimal { SOL_SOCKET }
@@ -226,8 +227,10 @@ pub fn socket_constants() -> Vec<Section> {
             SO_SNDTIMEO, SO_RCVTIMEO, SO_ERROR, SO_TYPE, SO_BSP_STATE, SO_GROUP_ID, SO_GROUP_PRIORITY,
             SO_MAX_MSG_SIZE, SO_PROTOCOL_INFOA, SO_PROTOCOL_INFOW, PVD_CONFIG, SO_CONDITIONAL_ACCEPT,
             SO_PAUSE_ACCEPT, SO_COMPARTMENT_ID, SO_RANDOMIZE_PORT, SO_PORT_SCALABILITY,
-            SO_REUSE_UNICASTPORT, SO_REUSE_MULTICASTPORT, SO_OPENTYPE, SO_MAXDG, SO_MAXPATHDG,
-            SO_UPDATE_ACCEPT_CONTEXT, SO_CONNECT_TIME, SO_UPDATE_CONNECT_CONTEXT,
+            SO_REUSE_UNICASTPORT, SO_REUSE_MULTICASTPORT, SO_OPENTYPE, SO_SYNCHRONOUS_ALERT,
+            SO_SYNCHRONOUS_NONALERT, SO_MAXDG, SO_MAXPATHDG, SO_UPDATE_ACCEPT_CONTEXT, SO_CONNECT_TIME,
+            SO_UPDATE_CONNECT_CONTEXT, SO_CONNDATA, SO_CONNOPT, SO_DISCDATA, SO_DISCOPT, SO_CONNDATALEN,
+            SO_CONNOPTLEN, SO_DISCDATALEN, SO_DISCOPTLEN,
         }
         "Options that are the complement of another" Decimal { SO_DONTLINGER, SO_EXCLUSIVEADDRUSE }
         "Options of IPPROTO_IP" Decimal {
@@ -279,7 +282,7 @@ pub fn socket_constants() -> Vec<Section> {
         }
         "shutdown, WSAAccept and socket groups" Decimal {
             SD_RECEIVE, SD_SEND, SD_BOTH, CF_ACCEPT, CF_REJECT, CF_DEFER, SG_UNCONSTRAINED_GROUP,
-            SG_CONSTRAINED_GROUP,
+            SG_CONSTRAINED_GROUP, JL_SENDER_ONLY, JL_RECEIVER_ONLY, JL_BOTH,
         }
         "Flags of WSASocket" Hexadecimal {
             WSA_FLAG_OVERLAPPED, WSA_FLAG_MULTIPOINT_C_ROOT, WSA_FLAG_MULTIPOINT_C_LEAF,
@@ -300,8 +303,13 @@ pub fn socket_constants() -> Vec<Section> {
             SIO_BSP_HANDLE, SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_KEEPALIVE_VALS, SIO_RCVALL,
             SIO_LOOPBACK_FAST_PATH, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SIO_TCP_INITIAL_RTO, SIO_TCP_INFO,
             SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY, SIO_GET_INTERFACE_LIST,
-            SIO_IDEAL_SEND_BACKLOG_QUERY, SIO_SET_COMPATIBILITY_MODE, SIO_GET_INTERFACE_LIST_EX,
-            SIO_IDEAL_SEND_BACKLOG_CHANGE,
+            SIO_IDEAL_SEND_BACKLOG_QUERY, SIO_IDEAL_SEND_BACKLOG_CHANGE, SIO_GET_INTERFACE_LIST_EX,
+            SIO_SET_MULTICAST_FILTER, SIO_GET_MULTICAST_FILTER, SIO_SET_COMPATIBILITY_MODE,
+        }
+        "States of TCP" Decimal {
+            TCPSTATE_CLOSED, TCPSTATE_LISTEN, TCPSTATE_SYN_SENT, TCPSTATE_SYN_RCVD, TCPSTATE_ESTABLISHED,
+            TCPSTATE_FIN_WAIT_1, TCPSTATE_FIN_WAIT_2, TCPSTATE_CLOSE_WAIT, TCPSTATE_CLOSING,
+            TCPSTATE_LAST_ACK, TCPSTATE_TIME_WAIT, TCPSTATE_MAX,
         }
         "Interfaces" Hexadecimal {
             IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_POINTTOPOINT, IFF_MULTICAST,
@@ -317,6 +325,16 @@ pub fn socket_constants() -> Vec<Section> {
             XP1_MULTIPOINT_CONTROL_PLANE, XP1_MULTIPOINT_DATA_PLANE, XP1_QOS_SUPPORTED, XP1_INTERRUPT,
             XP1_UNI_SEND, XP1_UNI_RECV, XP1_IFS_HANDLES, XP1_PARTIAL_MESSAGE, XP1_SAN_SUPPORT_SDP,
             PFL_MULTIPLE_PROTO_ENTRIES, PFL_RECOMMENDED_PROTO_ENTRY, PFL_HIDDEN, PFL_MATCHES_PROTOCOL_ZERO,
+        }
+        "Name spaces" Decimal {
+            NS_ALL, NS_DNS, NS_NETBT, NS_WINS, NS_NLA, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_HWND, NSP_NOTIFY_EVENT,
+            NSP_NOTIFY_PORT, NSP_NOTIFY_APC, COMP_EQUAL, COMP_NOTLESS,
+        }
+        "Name spaces" Hexadecimal {
+            LUP_DEEP, LUP_CONTAINERS, LUP_NOCONTAINERS, LUP_NEAREST, LUP_RETURN_NAME, LUP_RETURN_TYPE,
+            LUP_RETURN_VERSION, LUP_RETURN_COMMENT, LUP_RETURN_ADDR, LUP_RETURN_BLOB, LUP_RETURN_ALIASES,
+            LUP_RETURN_QUERY_STRING, LUP_RETURN_ALL, LUP_RES_SERVICE, LUP_FLUSHCACHE, LUP_FLUSHPREVIOUS,
+            RESULT_IS_ALIAS, RESULT_IS_ADDED, RESULT_IS_CHANGED, RESULT_IS_DELETED,
         }
         "TransmitFile, TransmitPackets and DisconnectEx" Hexadecimal {
             TF_DISCONNECT, TF_REUSE_SOCKET, TF_WRITE_BEHIND, TF_USE_DEFAULT_WORKER, TF_USE_SYSTEM_THREAD,
@@ -384,14 +402,19 @@ mod derived {
     pub const PF_INET: u16 = AF_INET;
     pub const PF_INET6: u16 = AF_INET6;
 
-    /// `_IOR('t', number, u_long)`, which `windows-sys` has not evaluated.
-    const fn read_code(number: u32) -> u32 {
-        IOC_OUT | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
+    /// In `windows-sys` with Bluetooth.
+    pub const AF_BTH: u16 = 32;
+
+    /// `_IOR('t', number, u_long)` and its like, which `windows-sys` has not evaluated.
+    const fn code(direction: u32, number: u32) -> u32 {
+        direction | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
     }
-    pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
-    pub const SIO_GET_INTERFACE_LIST_EX: u32 = read_code(126);
-    pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
-    /// `_IO('t', 122)`
+    pub const SIO_GET_INTERFACE_LIST: u32 = code(IOC_OUT, 127);
+    pub const SIO_GET_INTERFACE_LIST_EX: u32 = code(IOC_OUT, 126);
+    pub const SIO_SET_MULTICAST_FILTER: u32 = code(IOC_IN, 125);
+    pub const SIO_GET_MULTICAST_FILTER: u32 = code(IOC_IN, 124);
+    pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = code(IOC_OUT, 123);
+    /// `_IO('t', 122)`.
     pub const SIO_IDEAL_SEND_BACKLOG_CHANGE: u32 = IOC_VOID | (b't' as u32) << 8 | 122;
 
     pub const FD_QOS: u32 = 1 << FD_QOS_BIT;
@@ -505,6 +528,20 @@ pub fn structures() -> Vec<Structure> {
         "SOCKET_ADDRESS" = SOCKET_ADDRESS { lpSockaddr, iSockaddrLength }
         "SOCKET_ADDRESS_LIST" = SOCKET_ADDRESS_LIST { iAddressCount, Address }
         "CSADDR_INFO" = CSADDR_INFO { LocalAddr, RemoteAddr, iSocketType, iProtocol }
+        "BLOB" = BLOB { cbSize, pBlobData }
+        "AFPROTOCOLS" = AFPROTOCOLS { iAddressFamily, iProtocol }
+        "WSAVERSION" = WSAVERSION { dwVersion, ecHow }
+        "WSAQUERYSETA" = WSAQUERYSETA {
+            dwSize, lpszServiceInstanceName, lpServiceClassId, lpVersion, lpszComment, dwNameSpace,
+            lpNSProviderId, lpszContext, dwNumberOfProtocols, lpafpProtocols, lpszQueryString,
+            dwNumberOfCsAddrs, lpcsaBuffer, dwOutputFlags, lpBlob,
+        }
+        "WSAQUERYSETW" = WSAQUERYSETW {
+            dwSize, lpszServiceInstanceName, lpServiceClassId, lpVersion, lpszComment, dwNameSpace,
+            lpNSProviderId, lpszContext, dwNumberOfProtocols, lpafpProtocols, lpszQueryString,
+            dwNumberOfCsAddrs, lpcsaBuffer, dwOutputFlags, lpBlob,
+        }
+        "WSACOMPLETION" = WSACOMPLETION { Type, Parameters }
         "struct hostent" = HOSTENT { h_name, h_aliases, h_addrtype, h_length, h_addr_list }
         "struct servent" = SERVENT { s_name, s_aliases, s_proto, s_port }
         "struct protoent" = PROTOENT { p_name, p_aliases, p_proto }
@@ -516,6 +553,9 @@ pub fn structures() -> Vec<Structure> {
         }
         "struct ip_mreq" = IP_MREQ { imr_multiaddr, imr_interface }
         "struct ip_mreq_source" = IP_MREQ_SOURCE { imr_multiaddr, imr_sourceaddr, imr_interface }
+        "struct ip_msfilter" = IP_MSFILTER {
+            imsf_multiaddr, imsf_interface, imsf_fmode, imsf_numsrc, imsf_slist,
+        }
         "struct ipv6_mreq" = IPV6_MREQ { ipv6mr_multiaddr, ipv6mr_interface }
         "struct group_req" = GROUP_REQ { gr_interface, gr_group }
         "struct group_source_req" = GROUP_SOURCE_REQ { gsr_interface, gsr_group, gsr_source }
@@ -543,6 +583,11 @@ pub fn structures() -> Vec<Structure> {
             hFile = Anonymous.Anonymous.hFile, pBuffer = Anonymous.pBuffer,
         }
         "struct tcp_keepalive" = tcp_keepalive { onoff, keepalivetime, keepaliveinterval }
+        "TCP_INFO_v0" = TCP_INFO_v0 {
+            State, Mss, ConnectionTimeMs, TimestampsEnabled, RttUs, MinRttUs, BytesInFlight, Cwnd, SndWnd, RcvWnd,
+            RcvBuf, BytesOut, BytesIn, BytesReordered, BytesRetrans, FastRetrans, DupAcksIn, TimeoutEpisodes,
+            SynRetrans,
+        }
     }
 }
 
@@ -622,6 +667,7 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "SIO_SET_COMPATIBILITY_MODE",
     "WSA_SECURE_HOST_NOT_FOUND",
     "WSA_IPSEC_NAME_POLICY_ERROR",
+    "AF_MAX",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {
@@ -646,6 +692,7 @@ fn contract(sections: &[Section], structures: &[Structure]) -> String {
 
 const CONTRACT_PROLOGUE: &str = "\
 /* The contract of the headers: every constant's value, every structure's size and offsets, as Windows has them. */
+#define NTDDI_VERSION 0x0A000003 /* MinGW's headers keep back what is newer: TCP_INFO_v0 */
 #include <winsock2.h>
 #include <ws2tcpip.h>
 #include <mswsock.h>

@@ -402,6 +402,9 @@ BOOL WSAConnectByNameA(SOCKET s, LPCSTR nodename, LPCSTR servicename, LPDWORD Lo
 BOOL WSAConnectByNameW(SOCKET s, LPWSTR nodename, LPWSTR servicename, LPDWORD LocalAddressLength,
                        LPSOCKADDR LocalAddress, LPDWORD RemoteAddressLength, LPSOCKADDR RemoteAddress,
                        const struct timeval *timeout, LPWSAOVERLAPPED Reserved) WHARF_WIDE_SYMBOL(WSAConnectByNameW);
+SOCKET WSAJoinLeaf(SOCKET s, const struct sockaddr *name, int namelen, LPWSABUF lpCallerData, LPWSABUF lpCalleeData,
+                   LPQOS lpSQOS, LPQOS lpGQOS, DWORD dwFlags);
+BOOL WSAGetQOSByName(SOCKET s, LPWSABUF lpQOSName, LPQOS lpQOS);
 int WSADuplicateSocketA(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOA lpProtocolInfo);
 int WSADuplicateSocketW(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOW lpProtocolInfo)
     WHARF_WIDE_SYMBOL(WSADuplicateSocketW);
@@ -431,6 +434,97 @@ BOOL WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcb
 int WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
              DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSAOVERLAPPED lpOverlapped,
              LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+WHARF_END_DECLARATIONS
+
+/* Name spaces and providers */
+
+#ifndef _tagBLOB_DEFINED
+#define _tagBLOB_DEFINED
+typedef struct _BLOB {
+    ULONG cbSize;
+    BYTE *pBlobData;
+} BLOB, *LPBLOB;
+#endif
+
+typedef struct _AFPROTOCOLS {
+    INT iAddressFamily;
+    INT iProtocol;
+} AFPROTOCOLS, *PAFPROTOCOLS, *LPAFPROTOCOLS;
+
+typedef INT WSAECOMPARATOR, *PWSAECOMPARATOR, *LPWSAECOMPARATOR; /* COMP_ */
+
+typedef struct _WSAVersion {
+    DWORD dwVersion;
+    WSAECOMPARATOR ecHow;
+} WSAVERSION, *PWSAVERSION, *LPWSAVERSION;
+
+#define WHARF_WSAQUERYSET(String)       \
+    {                                   \
+        DWORD dwSize;                   \
+        String lpszServiceInstanceName; \
+        LPGUID lpServiceClassId;        \
+        LPWSAVERSION lpVersion;         \
+        String lpszComment;             \
+        DWORD dwNameSpace;              \
+        LPGUID lpNSProviderId;          \
+        String lpszContext;             \
+        DWORD dwNumberOfProtocols;      \
+        LPAFPROTOCOLS lpafpProtocols;   \
+        String lpszQueryString;         \
+        DWORD dwNumberOfCsAddrs;        \
+        LPCSADDR_INFO lpcsaBuffer;      \
+        DWORD dwOutputFlags;            \
+        LPBLOB lpBlob;                  \
+    }
+typedef struct _WSAQuerySetA WHARF_WSAQUERYSET(LPSTR) WSAQUERYSETA, *PWSAQUERYSETA, *LPWSAQUERYSETA;
+typedef struct _WSAQuerySetW WHARF_WSAQUERYSET(LPWSTR) WSAQUERYSETW, *PWSAQUERYSETW, *LPWSAQUERYSETW;
+#ifdef UNICODE
+typedef WSAQUERYSETW WSAQUERYSET, *PWSAQUERYSET, *LPWSAQUERYSET;
+#define WSALookupServiceBegin WSALookupServiceBeginW
+#define WSALookupServiceNext WSALookupServiceNextW
+#else
+typedef WSAQUERYSETA WSAQUERYSET, *PWSAQUERYSET, *LPWSAQUERYSET;
+#define WSALookupServiceBegin WSALookupServiceBeginA
+#define WSALookupServiceNext WSALookupServiceNextA
+#endif
+
+typedef INT WSACOMPLETIONTYPE, *PWSACOMPLETIONTYPE, *LPWSACOMPLETIONTYPE; /* NSP_NOTIFY_ */
+
+typedef struct _WSACOMPLETION {
+    WSACOMPLETIONTYPE Type;
+    union {
+        struct {
+            HWND hWnd;
+            UINT uMsg;
+            WPARAM context;
+        } WindowMessage;
+        struct {
+            LPWSAOVERLAPPED lpOverlapped;
+        } Event;
+        struct {
+            LPWSAOVERLAPPED lpOverlapped;
+            LPWSAOVERLAPPED_COMPLETION_ROUTINE lpfnCompletionProc;
+        } Apc;
+        struct {
+            LPWSAOVERLAPPED lpOverlapped;
+            HANDLE hPort;
+            ULONG_PTR Key;
+        } Port;
+    } Parameters;
+} WSACOMPLETION, *PWSACOMPLETION, *LPWSACOMPLETION;
+
+WHARF_BEGIN_DECLARATIONS
+INT WSALookupServiceBeginA(LPWSAQUERYSETA lpqsRestrictions, DWORD dwControlFlags, LPHANDLE lphLookup);
+INT WSALookupServiceBeginW(LPWSAQUERYSETW lpqsRestrictions, DWORD dwControlFlags, LPHANDLE lphLookup)
+    WHARF_WIDE_SYMBOL(WSALookupServiceBeginW);
+INT WSALookupServiceNextA(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSETA lpqsResults);
+INT WSALookupServiceNextW(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBufferLength, LPWSAQUERYSETW lpqsResults)
+    WHARF_WIDE_SYMBOL(WSALookupServiceNextW);
+INT WSALookupServiceEnd(HANDLE hLookup);
+INT WSANSPIoctl(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
+                DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion);
+INT WSAProviderConfigChange(LPHANDLE lpNotificationHandle, LPWSAOVERLAPPED lpOverlapped,
+                            LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 WHARF_END_DECLARATIONS
 
 /* Events */

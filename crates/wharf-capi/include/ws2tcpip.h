@@ -65,6 +65,16 @@ typedef struct ip_mreq_source {
     IN_ADDR imr_interface;
 } IP_MREQ_SOURCE, *PIP_MREQ_SOURCE;
 
+typedef INT MULTICAST_MODE_TYPE; /* MCAST_INCLUDE, MCAST_EXCLUDE */
+
+typedef struct ip_msfilter {
+    IN_ADDR imsf_multiaddr;
+    IN_ADDR imsf_interface;
+    MULTICAST_MODE_TYPE imsf_fmode;
+    ULONG imsf_numsrc;
+    IN_ADDR imsf_slist[1];
+} IP_MSFILTER, *PIP_MSFILTER;
+
 typedef struct ipv6_mreq {
     IN6_ADDR ipv6mr_multiaddr;
     ULONG ipv6mr_interface;

@@ -3,8 +3,8 @@
 use core::ffi::c_void;
 
 use wharf_sys::{
-    ADDRINFOA, ERROR_INVALID_PARAMETER, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW, WSASetLastError,
-    in_units, socklen_t,
+    ADDRINFOA, ERROR_INVALID_PARAMETER, HANDLE, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW,
+    WSAQUERYSETA, WSASetLastError, in_units, socklen_t,
 };
 
 /// The addresses of a host with the port of a service, names in 32-bit units.
@@ -125,4 +125,37 @@ unsafe extern "C" fn WSAStringToAddressW32(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { in_units::string_to_address(text, family, address, address_len) }
+}
+
+/// Begins a query of a name space.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsalookupservicebeginw>
+///
+/// # Safety
+/// As for `WSALookupServiceBeginW`, texts being in 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSALookupServiceBeginW32(
+    restrictions: *const WSAQUERYSETA,
+    flags: u32,
+    lookup: *mut HANDLE,
+) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::begin_lookup::<u32>(restrictions, flags, lookup) }
+}
+
+/// Tells the next result of a query.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsalookupservicenextw>
+///
+/// # Safety
+/// As for `WSALookupServiceNextW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSALookupServiceNextW32(
+    lookup: HANDLE,
+    flags: u32,
+    length: *mut u32,
+    results: *mut WSAQUERYSETA,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::next_of_lookup::<u32>(lookup, flags, length, results) }
 }

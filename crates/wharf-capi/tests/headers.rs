@@ -175,6 +175,27 @@ fn connections_work() {
     }
 }
 
+/// Queries of a name space, in every width of text, and waits for changes of it and of the catalog.
+#[test]
+fn lookups_work() {
+    let variants: [&[&str]; 3] = [
+        &[],
+        &["-DUNICODE", "-D_UNICODE"],
+        &["-DUNICODE", "-D_UNICODE", "-fshort-wchar"],
+    ];
+    if let Some(gcc) = Compiler::native("gcc") {
+        for variant in variants {
+            gcc.build("lookups.c", variant).run();
+        }
+    }
+    if let Some(gxx) = Compiler::native("g++") {
+        gxx.build("lookups.cpp", variants[1]).run();
+    }
+    if let Some(gcc) = Compiler::mingw("x86_64-w64-mingw32-gcc") {
+        gcc.build("lookups.c", variants[1]);
+    }
+}
+
 /// Values, sizes and offsets, and the types of functions, in both sets of headers.
 #[test]
 fn the_contract_holds_in_both_sets_of_headers() {
@@ -272,6 +293,8 @@ fn exports_are_the_list_and_nothing_of_libcs() {
         "WSAConnectByNameW32",
         "WSADuplicateSocketW32",
         "WSAEnumProtocolsW32",
+        "WSALookupServiceBeginW32",
+        "WSALookupServiceNextW32",
         "wharf_fd_to_socket",
         "wharf_handle_to_fd",
         "WSASocketW32",

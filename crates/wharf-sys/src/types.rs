@@ -150,37 +150,76 @@ pub use windows_sys::Win32::Networking::WinSock::{
     NI_NAMEREQD, NI_NOFQDN, NI_NUMERICHOST, NI_NUMERICSERV, PROTOENT, SERVENT, WSATYPE_NOT_FOUND,
     socklen_t,
 };
-use windows_sys::Win32::Networking::WinSock::{IOC_OUT, IOC_VOID, IOCPARM_MASK};
+use windows_sys::Win32::Networking::WinSock::{IOC_IN, IOC_OUT, IOC_VOID, IOCPARM_MASK};
 
-/// The code that `_IOR('t', number, u_long)` stands for in Microsoft's headers, which `windows-sys` has not evaluated.
-const fn read_code(number: u32) -> u32 {
-    IOC_OUT | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
+/// The code that `_IOR('t', number, u_long)` or `_IOW` stands for in Microsoft's headers, which `windows-sys` has not
+/// evaluated.
+const fn code(direction: u32, number: u32) -> u32 {
+    direction | (size_of::<u32>() as u32 & IOCPARM_MASK) << 16 | (b't' as u32) << 8 | number
 }
 
 /// `_IOR('t', 127, u_long)`.
-pub const SIO_GET_INTERFACE_LIST: u32 = read_code(127);
+pub const SIO_GET_INTERFACE_LIST: u32 = code(IOC_OUT, 127);
 /// `_IOR('t', 126, u_long)`.
-pub const SIO_GET_INTERFACE_LIST_EX: u32 = read_code(126);
+pub const SIO_GET_INTERFACE_LIST_EX: u32 = code(IOC_OUT, 126);
 /// `_IO('t', 122)`.
 pub const SIO_IDEAL_SEND_BACKLOG_CHANGE: u32 = IOC_VOID | (b't' as u32) << 8 | 122;
 /// `_IOR('t', 123, u_long)`.
-pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = read_code(123);
+pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = code(IOC_OUT, 123);
+/// `_IOW('t', 125, u_long)`.
+pub const SIO_SET_MULTICAST_FILTER: u32 = code(IOC_IN, 125);
+/// `_IOW('t', 124, u_long)`.
+pub const SIO_GET_MULTICAST_FILTER: u32 = code(IOC_IN, 124);
+
+// The classes of services of svcguid.h, which are macros there and not in `windows-sys`.
+
+/// The class of service of a number within Microsoft's space of GUIDs: "SVCID" of svcguid.h.
+const fn service_class(number: u32, record: u16) -> GUID {
+    GUID::from_u128((number as u128) << 96 | (record as u128) << 64 | 0xC000_0000_0000_0046)
+}
+
+/// The class of the names of hosts.
+pub const SVCID_HOSTNAME: GUID = service_class(0x2_A800, 0);
+/// The class of the names of hosts that have an address, which is given as text.
+pub const SVCID_INET_HOSTADDRBYINETSTRING: GUID = service_class(0x2_A801, 0);
+/// The class of the addresses of hosts, by name.
+pub const SVCID_INET_HOSTADDRBYNAME: GUID = service_class(0x2_A803, 0);
+
+/// The class of the service at a port of TCP.
+pub const fn SVCID_TCP(port: u16) -> GUID {
+    service_class(0x9_0000 | port as u32, 0)
+}
+
+/// The class of the service at a port of UDP.
+pub const fn SVCID_UDP(port: u16) -> GUID {
+    service_class(0xA_0000 | port as u32, 0)
+}
+
+/// The class of the records of a type in DNS: those of port 53 of TCP.
+pub const fn SVCID_DNS(record_type: u16) -> GUID {
+    service_class(0x9_0000 | 53, record_type)
+}
 
 // Connections by condition and by name, disconnecting, control codes, providers and name spaces.
 pub use windows_sys::Win32::Networking::WinSock::{
     AFPROTOCOLS, CF_ACCEPT, CF_DEFER, CF_REJECT, FD_ADDRESS_LIST_CHANGE_BIT,
     FD_ROUTING_INTERFACE_CHANGE_BIT, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTTOPOINT,
-    IFF_UP, INTERFACE_INFO, LPCONDITIONPROC, LPFN_DISCONNECTEX, LUP_RETURN_ALL, NS_ALL, NS_DNS,
-    NS_NLA, NSP_NOTIFY_APC, NSP_NOTIFY_EVENT, NSP_NOTIFY_HWND, NSP_NOTIFY_IMMEDIATELY,
-    NSP_NOTIFY_PORT, QOS, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
+    IFF_UP, INTERFACE_INFO, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, LPCONDITIONPROC,
+    LPFN_DISCONNECTEX, LPFN_WSAPOLL, LUP_CONTAINERS, LUP_FLUSHPREVIOUS, LUP_RES_SERVICE,
+    LUP_RETURN_ADDR, LUP_RETURN_ALIASES, LUP_RETURN_ALL, LUP_RETURN_NAME, LUP_RETURN_QUERY_STRING,
+    LUP_RETURN_TYPE, MCAST_EXCLUDE, MCAST_INCLUDE, NS_ALL, NS_DNS, NS_NLA, NSP_NOTIFY_APC,
+    NSP_NOTIFY_EVENT, NSP_NOTIFY_HWND, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_PORT, QOS,
+    RESULT_IS_ALIAS, SIO_ADDRESS_LIST_CHANGE, SIO_ADDRESS_LIST_QUERY, SIO_ADDRESS_LIST_SORT,
     SIO_ASSOCIATE_HANDLE, SIO_BSP_HANDLE, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE_SELECT,
     SIO_ENABLE_CIRCULAR_QUEUEING, SIO_FLUSH, SIO_GET_BROADCAST_ADDRESS, SIO_GET_QOS,
     SIO_LOOPBACK_FAST_PATH, SIO_MULTICAST_SCOPE, SIO_MULTIPOINT_LOOPBACK, SIO_NSP_NOTIFY_CHANGE,
     SIO_ROUTING_INTERFACE_CHANGE, SIO_ROUTING_INTERFACE_QUERY, SIO_SET_COMPATIBILITY_MODE,
-    SIO_TCP_INFO, SIO_TCP_INITIAL_RTO, SIO_TRANSLATE_HANDLE, SOCKET_ADDRESS_LIST, TCP_INFO_v0,
-    TCPSTATE_ESTABLISHED, TF_DISCONNECT, TF_REUSE_SOCKET, WSACOMPLETION, WSACOMPLETION_0,
+    SIO_TCP_INFO, SIO_TCP_INITIAL_RTO, SIO_TRANSLATE_HANDLE, SO_CONNDATA, SO_CONNDATALEN,
+    SO_CONNOPT, SO_CONNOPTLEN, SO_DISCDATA, SO_DISCDATALEN, SO_DISCOPT, SO_DISCOPTLEN,
+    SOCKET_ADDRESS_LIST, TCP_INFO_v0, TCPSTATE_CLOSE_WAIT, TCPSTATE_CLOSED, TCPSTATE_ESTABLISHED,
+    TCPSTATE_LISTEN, TF_DISCONNECT, TF_REUSE_SOCKET, WSACOMPLETION, WSACOMPLETION_0,
     WSACOMPLETION_0_0, WSACOMPLETION_0_1, WSACOMPLETION_0_2, WSACOMPLETION_0_3, WSACOMPLETIONTYPE,
-    WSAQUERYSETA, WSAQUERYSETW, WSASERVICE_NOT_FOUND, sockaddr_gen,
+    WSAID_WSAPOLL, WSAQUERYSETA, WSAQUERYSETW, WSASERVICE_NOT_FOUND, sockaddr_gen,
 };
 pub use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 pub use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OVERLAPPED;

@@ -40,6 +40,8 @@
 #undef in6_pktinfo
 #undef ip_mreq
 #undef ip_mreq_source
+#undef ip_msfilter
+#undef IP_MSFILTER_SIZE
 #undef ipv6_mreq
 #undef group_req
 #undef group_source_req
@@ -60,6 +62,7 @@
 #define in6_pktinfo wharf_libc_in6_pktinfo
 #define ip_mreq wharf_libc_ip_mreq
 #define ip_mreq_source wharf_libc_ip_mreq_source
+#define ip_msfilter wharf_libc_ip_msfilter
 #define ipv6_mreq wharf_libc_ipv6_mreq
 #define group_req wharf_libc_group_req
 #define group_source_req wharf_libc_group_source_req

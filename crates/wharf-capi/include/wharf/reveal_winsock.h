@@ -20,6 +20,7 @@
 #undef in6_pktinfo
 #undef ip_mreq
 #undef ip_mreq_source
+#undef ip_msfilter
 #undef ipv6_mreq
 #undef group_req
 #undef group_source_req
@@ -41,6 +42,10 @@
 #else
 #define gai_strerror gai_strerrorA
 #endif
+
+#undef IP_MSFILTER /* an option there, a structure here */
+#undef IP_MSFILTER_SIZE
+#define IP_MSFILTER_SIZE(count) (sizeof(IP_MSFILTER) - sizeof(IN_ADDR) + (count) * sizeof(IN_ADDR))
 
 #undef IN_CLASSA
 #define IN_CLASSA(address) (((ULONG)(address) & 0x80000000) == 0)

@@ -10,6 +10,7 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use super::completion::finish_cut_short;
 use super::drive::Sink;
 use super::handle;
+use super::notification;
 use super::request::{SILENT, Tag};
 use super::socket::{Side, Socket};
 use super::status::Status;
@@ -76,7 +77,7 @@ pub fn cancel_own(socket: &Arc<Socket>) {
 pub fn cancel_synchronous(thread: &Thread) -> Result<(), Status> {
     let issuer = thread.serial();
     let theirs = |tag: Tag| tag.is_synchronous && tag.issuer == issuer;
-    let mut found = false;
+    let mut found = notification::cancel_synchronous(issuer);
     for socket in handle::sockets() {
         found |= cancel_on(&socket, theirs);
     }
@@ -97,6 +98,7 @@ pub fn cancel_accept(listener: &Arc<Socket>, acceptor: *const Socket) {
 /// The thread ends: so do its operations on sockets without a port, and those with an event; and a synchronous one
 /// that it leaves from inside an APC, whose buffers may be on the stack that is about to go.
 pub fn thread_exits(issuer: u64) {
+    notification::thread_exits(issuer);
     for socket in handle::sockets() {
         let on_port = socket.association().is_some();
         cancel_on(&socket, |tag| {

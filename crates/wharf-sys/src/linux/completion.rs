@@ -15,11 +15,11 @@ use super::drive::{Sink, drive};
 use super::object::Event;
 use super::operation::Operation;
 use super::port::Packet;
-use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Request, Started};
+use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Request, Routine, Started};
 use super::socket::{Side, Socket};
 use super::status::Status;
 use super::synchronous::{Finished, attempt_once, wait_for, wait_for_overlapped};
-use super::thread;
+use super::thread::{self, Thread};
 use super::trace::trace;
 
 /// Starts an operation that may be done within the call.
@@ -172,36 +172,8 @@ fn overlapped_request(
     overlapped: Overlapped,
     routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> Result<Box<Request>, Status> {
-    overlapped.set_pending();
-    let delivery = match routine {
-        Some(_) if socket.association().is_some() => return Err(Status::INVALID),
-        Some(routine) => {
-            let thread = thread::current();
-            thread.note_routine();
-            Delivery::Routine {
-                overlapped,
-                routine,
-                thread,
-            }
-        }
-        None => {
-            let event = overlapped.event()?;
-            match &event {
-                Some(event) => {
-                    if socket.association().is_none() {
-                        event.note_socket();
-                    }
-                    event.reset();
-                }
-                None => socket.signalled.reset_manual(),
-            }
-            Delivery::Overlapped {
-                overlapped,
-                event,
-                quiet: overlapped.wants_no_packet(),
-            }
-        }
-    };
+    let on_port = socket.association().is_some();
+    let delivery = Delivery::new(overlapped, routine, on_port, &socket.signalled)?;
     thread::note_pending();
     Ok(Request::new(operation, delivery))
 }
@@ -357,18 +329,7 @@ fn announce(
             thread,
         } => {
             request.free();
-            overlapped.write_result(status, transferred);
-            let error = if status.is_failure() {
-                status.to_winsock()
-            } else {
-                0
-            };
-            let call = move || {
-                let Overlapped(overlapped) = { overlapped };
-                // SAFETY: the program gave this routine for this OVERLAPPED, which is its own again.
-                unsafe { routine(error, transferred as u32, overlapped, 0) }
-            };
-            thread.queue_apc(Box::new(call));
+            queue_routine(overlapped, routine, &thread, status, transferred);
         }
         Delivery::Synchronous(outcome) => {
             let connection = match &mut request.operation {
@@ -376,12 +337,33 @@ fn announce(
                 _ => None,
             };
             request.free();
-            *outcome.result.lock() = Some(Finished {
+            outcome.finish(Finished {
                 status,
                 transferred,
                 connection,
             });
-            outcome.thread.parker.unpark();
         }
     }
+}
+
+/// Announces by a completion routine: an APC of the thread that issued the operation.
+pub fn queue_routine(
+    overlapped: Overlapped,
+    routine: Routine,
+    thread: &Thread,
+    status: Status,
+    transferred: usize,
+) {
+    overlapped.write_result(status, transferred);
+    let error = if status.is_failure() {
+        status.to_winsock()
+    } else {
+        0
+    };
+    let call = move || {
+        let Overlapped(overlapped) = { overlapped };
+        // SAFETY: the program gave this routine for this OVERLAPPED, which is its own again.
+        unsafe { routine(error, transferred as u32, overlapped, 0) }
+    };
+    thread.queue_apc(Box::new(call));
 }

@@ -11,12 +11,16 @@ use std::sync::Arc;
 
 use windows_sys::Win32::Networking::WinSock::*;
 
-use crate::types::{SIO_GET_INTERFACE_LIST, SIO_IDEAL_SEND_BACKLOG_QUERY};
+use crate::types::{
+    SIO_GET_INTERFACE_LIST, SIO_GET_MULTICAST_FILTER, SIO_IDEAL_SEND_BACKLOG_QUERY,
+    SIO_SET_MULTICAST_FILTER,
+};
 
 use super::address::{Address, Family};
 use super::change::Change;
 use super::completion;
 use super::interfaces::{self, AddressList};
+use super::option::filter;
 use super::request::{How, Started};
 use super::socket::Socket;
 use super::status::Status;
@@ -172,6 +176,20 @@ impl Socket {
             SIO_IDEAL_SEND_BACKLOG_QUERY if !self.is_datagram() => self.ideal_backlog(output),
             SIO_GET_BROADCAST_ADDRESS => self.broadcast_address(output),
             SIO_GET_INTERFACE_LIST => self.interface_list(output),
+            SIO_SET_MULTICAST_FILTER if self.is_datagram() && self.family == Family::V4 => {
+                filter::set(self.fd(), input.bytes).map_err(Refusal::Transport)?;
+                Ok(Answer::Now(0))
+            }
+            SIO_GET_MULTICAST_FILTER if self.is_datagram() && self.family == Family::V4 => {
+                let written = filter::get(self.fd(), input.bytes, output);
+                written.map(Answer::Now).map_err(Refusal::Transport)
+            }
+            SIO_TCP_INFO => Ok(Answer::Later(self.tcp_info(input.bytes).and_then(|info| {
+                let room = output.get_mut(..info.len());
+                room.ok_or(Status::INVALID_PARAMETER)?
+                    .copy_from_slice(&info);
+                Ok(info.len())
+            }))),
             SIO_ROUTING_INTERFACE_QUERY => self.route(input.bytes, output),
             SIO_ADDRESS_LIST_QUERY => {
                 list_out(&interfaces::addresses(self.family), output).map(Answer::Now)

@@ -37,7 +37,7 @@ pub struct Protocol {
 }
 
 /// The protocols that have services.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Tcp,
     Udp,

@@ -6,6 +6,7 @@
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::SOCKET;
 
+use super::notification::Notification;
 use super::object::{Event, Mutex, Object, Semaphore};
 use super::port::Port;
 use super::slab::{Key, Ref, Slab};
@@ -235,6 +236,13 @@ fn as_port(object: &Object) -> Option<&Arc<Port>> {
     }
 }
 
+fn as_notification(object: &Object) -> Option<&Arc<Notification>> {
+    match object {
+        Object::Notification(notification) => Some(notification),
+        _ => None,
+    }
+}
+
 fn as_event(object: &Object) -> Option<&Arc<Event>> {
     match object {
         Object::Event(event) => Some(event),
@@ -311,6 +319,14 @@ pub fn file(handle: HANDLE) -> Result<Named<Socket>, Status> {
 /// `INVALID_HANDLE`.
 pub fn port(handle: HANDLE) -> Result<Named<Port>, Status> {
     named(handle as usize, as_port, Status::INVALID_HANDLE)
+}
+
+/// What a notification handle waits with.
+///
+/// # Errors
+/// `INVALID_HANDLE`.
+pub fn notification(handle: HANDLE) -> Result<Named<Notification>, Status> {
+    named(handle as usize, as_notification, Status::INVALID_HANDLE)
 }
 
 /// The event of a handle.

@@ -37,9 +37,12 @@ mod interfaces;
 mod last_error;
 mod lock;
 mod lookout;
+mod lookup;
 mod message;
+mod multipoint;
 mod name;
 mod network_events;
+mod notification;
 mod object;
 #[doc(hidden)]
 pub mod observe;
@@ -61,6 +64,7 @@ mod startup;
 mod status;
 mod synchronous;
 mod system;
+mod tcp_info;
 mod text;
 mod thread;
 mod timer;
@@ -93,6 +97,10 @@ pub use abi::ioapi::{
     GetOverlappedResultEx, GetQueuedCompletionStatus, GetQueuedCompletionStatusEx,
     PostQueuedCompletionStatus, SetFileCompletionNotificationModes,
 };
+pub use abi::lookup::{
+    WSALookupServiceBeginA, WSALookupServiceBeginW, WSALookupServiceEnd, WSALookupServiceNextA,
+    WSALookupServiceNextW, WSANSPIoctl,
+};
 #[doc(hidden)]
 pub use abi::message::send_message_wide32;
 pub use abi::message::{
@@ -102,8 +110,10 @@ pub use abi::message::{
     SendMessageA, SendMessageW, SetTimer, TranslateMessage,
 };
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
+pub use abi::multipoint::{WSAGetQOSByName, WSAJoinLeaf};
 pub use abi::object::*;
 pub use abi::protocols::*;
+pub use abi::provider::WSAProviderConfigChange;
 #[doc(hidden)]
 pub use abi::readiness::select_within;
 pub use abi::readiness::{

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 use super::message::Queue;
 use super::name::Nameable;
+use super::notification::Notification;
 use super::port::Port;
 use super::socket::Socket;
 use super::status::Status;
@@ -19,6 +20,8 @@ pub enum Object {
     Event(Arc<Event>),
     /// A mutex.
     Mutex(Arc<Mutex>),
+    /// What WSAProviderConfigChange waits with.
+    Notification(Arc<Notification>),
     /// A completion port.
     Port(Arc<Port>),
     /// What a thread waits for when it waits for input: its message queue. No handle names it.
@@ -47,6 +50,7 @@ impl Object {
             Object::Event(event) => Some(&event.waitable),
             Object::Input(thread) => thread.existing_queue().map(|queue| &queue.input),
             Object::Mutex(mutex) => Some(&mutex.waitable),
+            Object::Notification(notification) => Some(&notification.signalled),
             Object::Port(_) => None,
             Object::Process => Some(&PROCESS),
             Object::Semaphore(semaphore) => Some(&semaphore.waitable),
@@ -95,6 +99,7 @@ impl Object {
             .handles()
             .is_some_and(|handles| handles.fetch_update(AcqRel, Acquire, one_less) == Ok(1));
         match self {
+            Object::Notification(notification) if last => notification.close(),
             Object::Port(port) if last => port.close(),
             Object::Socket(socket) if last => socket.close(),
             _ => {}
@@ -103,6 +108,7 @@ impl Object {
 
     fn handles(&self) -> Option<&AtomicUsize> {
         match self {
+            Object::Notification(notification) => Some(&notification.handles),
             Object::Port(port) => Some(&port.handles),
             Object::Socket(socket) => Some(&socket.handles),
             _ => None, // closing has no effect of its own

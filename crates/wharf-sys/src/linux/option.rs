@@ -13,6 +13,7 @@
 //! Source: "setsockopt", "getsockopt", "SOL_SOCKET Socket Options", "IPPROTO_TCP socket options", "IPPROTO_UDP
 //! socket options", "IPPROTO_IP Socket Options", "IPPROTO_IPV6 Socket Options", "SIO_KEEPALIVE_VALS".
 
+pub mod filter;
 mod form;
 mod kernel;
 mod membership;
@@ -36,7 +37,7 @@ use super::status::Status;
 
 use form::{Form, ShortGet, low_word};
 pub use kernel::fresh_descriptor;
-use membership::Membership;
+pub use membership::{Change as MembershipChange, Interface, Membership};
 pub use report::describe_protocol;
 use settings::{SETTINGS, Setting};
 use table::{Row, Rule, What};

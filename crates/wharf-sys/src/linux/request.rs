@@ -17,6 +17,7 @@ use super::socket::Socket;
 use super::status::Status;
 use super::synchronous::Outcome;
 use super::thread::{self, Thread};
+use super::wait::Waitable;
 
 /// One operation in flight.
 pub struct Request {
@@ -45,6 +46,48 @@ pub enum Delivery {
         thread: Arc<Thread>,
     },
     Synchronous(Arc<Outcome>),
+}
+
+impl Delivery {
+    /// How an operation with an OVERLAPPED on a file reports that signals `signalled` where there is no event.
+    ///
+    /// # Errors
+    /// `INVALID` for a routine on a port's file; `INVALID_HANDLE` for an event that is none.
+    pub fn new(
+        overlapped: Overlapped,
+        routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+        on_port: bool,
+        signalled: &Waitable,
+    ) -> Result<Delivery, Status> {
+        overlapped.set_pending();
+        if let Some(routine) = routine {
+            if on_port {
+                return Err(Status::INVALID);
+            }
+            let thread = thread::current();
+            thread.note_routine();
+            return Ok(Delivery::Routine {
+                overlapped,
+                routine,
+                thread,
+            });
+        }
+        let event = overlapped.event()?;
+        match &event {
+            Some(event) => {
+                if !on_port {
+                    event.note_socket();
+                }
+                event.reset();
+            }
+            None => signalled.reset_manual(),
+        }
+        Ok(Delivery::Overlapped {
+            overlapped,
+            event,
+            quiet: overlapped.wants_no_packet(),
+        })
+    }
 }
 
 /// A completion routine.

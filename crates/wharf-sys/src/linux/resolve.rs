@@ -117,7 +117,7 @@ fn resolve_host(host: &CStr, hints: Hints) -> Result<Resolved, Status> {
 }
 
 /// The address that a text is: classic IPv4, or IPv6, in brackets or not. A port behind brackets is ignored.
-fn numeric(text: &[u8]) -> Option<Address> {
+pub fn numeric(text: &[u8]) -> Option<Address> {
     let v4 = endpoint::parse_bare_v4(text).map(|ip| Address::from(SocketAddr::from((ip, 0))));
     v4.or_else(|| endpoint::parse(Family::V6, text))
 }

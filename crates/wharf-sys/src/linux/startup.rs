@@ -2,6 +2,7 @@
 
 use super::handle;
 use super::lock::Lock;
+use super::lookup;
 use super::status::Status;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
@@ -26,6 +27,7 @@ pub fn clean_up() -> Result<(), Status> {
     check()?;
     if STARTED.fetch_sub(1, AcqRel) == 1 {
         handle::close_sockets();
+        lookup::close_all();
     }
     Ok(())
 }

@@ -20,10 +20,10 @@ use super::trace::trace;
 
 /// The result of a synchronous request, for the thread that waits for it.
 pub struct Outcome {
-    pub thread: Arc<Thread>,
+    thread: Arc<Thread>,
     /// The address of the OVERLAPPED that the call was given all the same; 0: none.
     pub overlapped: usize,
-    pub result: Lock<Option<Finished>>,
+    result: Lock<Option<Finished>>,
 }
 
 /// How a synchronous request ended.
@@ -213,12 +213,34 @@ fn wait_until_finished(outcome: &Outcome) -> Finished {
 }
 
 impl Outcome {
-    fn new(overlapped: usize) -> Arc<Outcome> {
+    /// Of a request of the calling thread.
+    pub fn new(overlapped: usize) -> Arc<Outcome> {
         Arc::new(Outcome {
             thread: thread::current(),
             overlapped,
             result: Lock::new(None),
         })
+    }
+
+    /// The request is over.
+    pub fn finish(&self, finished: Finished) {
+        *self.result.lock() = Some(finished);
+        self.thread.parker.unpark();
+    }
+
+    /// Sleeps until the request is over, where nothing but its end is waited for. APCs run meanwhile.
+    pub fn wait(&self) -> Finished {
+        loop {
+            if let Some(finished) = self.take() {
+                return finished;
+            }
+            if self.thread.has_apcs() {
+                self.thread.run_apcs();
+                continue;
+            }
+            let _blocked = thread::block();
+            self.thread.parker.park(None);
+        }
     }
 
     fn take(&self) -> Option<Finished> {
@@ -238,7 +260,8 @@ impl Finished {
         }
     }
 
-    fn failed(status: Status) -> Finished {
+    /// With nothing transferred.
+    pub fn failed(status: Status) -> Finished {
         Finished {
             status,
             transferred: 0,

@@ -3,7 +3,7 @@
 //! Every call survives EINTR: it is repeated, or (for waits) returns early, which callers of waits expect.
 
 use std::io::{Error, Result};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -226,10 +226,22 @@ pub fn ioctl_read(fd: RawFd, request: libc::Ioctl) -> Result<i32> {
 
 /// How many connections wait in the backlog of a listener.
 pub fn connections_waiting(fd: RawFd) -> u32 {
+    tcp_info(fd).tcpi_unacked // which a listener uses for this
+}
+
+/// What the kernel knows of a connection of TCP; an older one knows less, which is then 0.
+pub fn tcp_info(fd: RawFd) -> libc::tcp_info {
     // SAFETY: all zeroes is a valid tcp_info.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     get_socket_option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info);
-    info.tcpi_unacked // which a listener uses for this
+    info
+}
+
+/// The room for data that has arrived.
+pub fn receive_buffer(fd: RawFd) -> u32 {
+    let mut bytes = 0u32;
+    get_socket_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &mut bytes);
+    bytes / 2 // the kernel counts its own overhead as much again
 }
 
 /// How much memory the datagrams in the receive queue take; it grows with each that arrives.
@@ -242,9 +254,14 @@ pub fn receive_memory(fd: RawFd) -> u32 {
 
 /// Reads an option whose value is any plain structure; an older kernel fills less of it, or nothing.
 fn get_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &mut T) {
+    let _ = read_socket_option(fd, level, name, value);
+}
+
+/// Reads an option whose value is any plain structure, and may say what is asked.
+pub fn read_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &mut T) -> Result<()> {
     let mut length = size_of::<T>() as libc::socklen_t;
     // SAFETY: `value` is valid for `length` bytes, and any bytes are a value of the types it is used with.
-    unsafe {
+    check(unsafe {
         libc::getsockopt(
             fd,
             level,
@@ -252,7 +269,24 @@ fn get_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &mut T) {
             std::ptr::from_mut(value).cast(),
             &mut length,
         )
-    };
+    })
+    .map(drop)
+}
+
+/// The IPv4 address of the interface with that index.
+pub fn interface_address(fd: RawFd, index: u32) -> Option<Ipv4Addr> {
+    // SAFETY: all zeroes is a valid ifreq.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // SAFETY: the name has the room that every interface's needs.
+    if unsafe { libc::if_indextoname(index, request.ifr_name.as_mut_ptr()) }.is_null() {
+        return None;
+    }
+    // SAFETY: this request reads the name and writes an address.
+    check(unsafe { libc::ioctl(fd, libc::SIOCGIFADDR, &mut request) }).ok()?;
+    // SAFETY: any bytes are an address.
+    let address = unsafe { request.ifr_ifru.ifru_addr };
+    let [_, _, a, b, c, d, ..] = address.sa_data.map(|byte| byte as u8); // a sockaddr_in: the port, the address
+    Some(Ipv4Addr::new(a, b, c, d))
 }
 
 /// Whether a TCP connection is gone: reset, or ended on both sides with everything acknowledged.

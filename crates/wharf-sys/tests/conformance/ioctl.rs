@@ -581,3 +581,89 @@ fn route_to_watch_needs_a_destination() {
         }
     });
 }
+
+/// Why Wine cannot judge SIO_TCP_INFO.
+const NO_TCP_INFO: &str = "does not know the code";
+
+/// A TCP_INFO_v0 of zeroes, as bytes to be written.
+fn tcp_info_of(socket: Raw) -> (Outcome, TCP_INFO_v0) {
+    let mut bytes = [0u8; size_of::<TCP_INFO_v0>()];
+    let outcome = socket.control(SIO_TCP_INFO, &0u32.to_ne_bytes(), &mut bytes);
+    // SAFETY: of that size, and any bytes that the function writes are a value.
+    (outcome, unsafe {
+        bytes.as_ptr().cast::<TCP_INFO_v0>().read_unaligned()
+    })
+}
+
+/// What TCP knows of a connection: its state, its segments, what was sent and received.
+/// Source: SIO_TCP_INFO; TCP_INFO_v0.
+#[test]
+fn statistics_of_a_connection_are_told() {
+    let _watch = watch();
+    differs_under_wine(NO_TCP_INFO, || {
+        let pair = connected_pair(Family::V4);
+        pair.client.send_all(b"hello");
+        assert_eq!(pair.server.recv_some(9).as_deref(), Ok(&b"hello"[..]));
+        let whole = (Ok(()), size_of::<TCP_INFO_v0>() as u32);
+        let (outcome, info) = tcp_info_of(*pair.server);
+        assert_eq!(outcome, whole);
+        assert_eq!(info.State, TCPSTATE_ESTABLISHED);
+        assert_eq!((info.BytesIn, info.BytesOut), (5, 0));
+        assert!(info.Mss > 500 && info.Cwnd >= info.Mss);
+        assert!(info.SndWnd > 0 && info.RcvWnd > 0 && info.RcvBuf > 0);
+        assert!(u128::from(info.ConnectionTimeMs) <= DEADLINE.as_millis() * 10);
+        assert_eq!(
+            (info.BytesRetrans, info.TimeoutEpisodes, info.SynRetrans),
+            (0, 0, 0)
+        );
+        let (_, info) = tcp_info_of(*pair.client);
+        assert_eq!((info.BytesIn, info.BytesOut), (0, 5));
+        assert!(info.RttUs > 0);
+        pair.client.close().unwrap();
+        until("the state of a connection whose peer has closed", || {
+            tcp_info_of(*pair.server).1.State == TCPSTATE_CLOSE_WAIT
+        });
+        let (outcome, info) = tcp_info_of(*Socket::tcp(Family::V4));
+        assert_eq!((outcome, info.State), (whole, TCPSTATE_CLOSED));
+        assert_eq!(info.ConnectionTimeMs, 0);
+        let (_, info) = tcp_info_of(*Listener::new(Family::V4).socket);
+        assert_eq!(info.State, TCPSTATE_LISTEN);
+    });
+}
+
+/// The input is the number of a version, which is 0, the output has room for it, and the socket is TCP's. With an OVERLAPPED
+/// all this is reported later.
+/// Source: SIO_TCP_INFO, WSAEMSGSIZE and WSAEINVAL, lpcbBytesReturned.
+#[test]
+fn statistics_need_a_version_and_room() {
+    let _watch = watch();
+    differs_under_wine(NO_TCP_INFO, || {
+        const SIZE: usize = size_of::<TCP_INFO_v0>();
+        let version = 0u32.to_ne_bytes();
+        let pair = connected_pair(Family::V4);
+        let server = *pair.server;
+        let ask =
+            |input: &[u8], room: usize| server.control(SIO_TCP_INFO, input, &mut [0; 256][..room]);
+        for wrong in [&[][..], &version[..3], &[0; 5]] {
+            assert_eq!(ask(wrong, SIZE), (Err(WSAEMSGSIZE), 0));
+        }
+        assert_eq!(ask(&7u32.to_ne_bytes(), SIZE), (Err(WSAEINVAL), 0));
+        for room in [0, SIZE - 1] {
+            assert_eq!(ask(&version, room), (Err(WSAEINVAL), 0));
+        }
+        assert_eq!(ask(&version, SIZE + 9), (Ok(()), SIZE as u32));
+        let datagrams = udp(Family::V4).control(SIO_TCP_INFO, &version, &mut [0; SIZE]);
+        assert_eq!(datagrams, (Err(WSAEINVAL), 0));
+
+        let port = port_of(server, KEY);
+        let request = Request::new(0);
+        let mut output = [0; SIZE];
+        let pending = (Err(WSA_IO_PENDING), UNTOUCHED_COUNT);
+        let mut later =
+            |input: &[u8]| server.control_with(SIO_TCP_INFO, input, &mut output, Some(&request));
+        assert_eq!(later(&version), pending);
+        assert_eq!(next(&port), request.success(KEY, SIZE as u32));
+        assert_eq!(later(&7u32.to_ne_bytes()), pending);
+        assert_eq!(next(&port), request.failure(KEY, ERROR_INVALID_PARAMETER));
+    });
+}

@@ -432,3 +432,364 @@ fn member_of_ipv6_receives() {
         println!("received on {received} interfaces");
     });
 }
+
+/// Why Wine cannot judge the tests of WSAJoinLeaf.
+const STUB: &str = "has the function only by name";
+
+/// A datagram socket with these flags.
+fn made_with(family: Family, flags: u32) -> Socket {
+    startup();
+    let overlapped = flags | WSA_FLAG_OVERLAPPED;
+    // SAFETY: no description.
+    let socket = unsafe {
+        WSASocketW(
+            family.number(),
+            SOCK_DGRAM,
+            0,
+            std::ptr::null(),
+            0,
+            overlapped,
+        )
+    };
+    assert_ne!(socket, INVALID_SOCKET, "error {}", wsa_error());
+    Socket::from_raw(Raw(socket))
+}
+
+/// WSAJoinLeaf without data, for an address of which `len` bytes are told.
+fn join_leaf(socket: &Socket, to: &Address, flags: u32) -> Result<SOCKET, WSA_ERROR> {
+    use std::ptr::{null, null_mut};
+    // SAFETY: the address is valid for its length; nulls are allowed.
+    let joined = unsafe {
+        WSAJoinLeaf(
+            socket.0,
+            to.as_ptr(),
+            to.len,
+            null(),
+            null_mut(),
+            null(),
+            null(),
+            flags,
+        )
+    };
+    match joined {
+        INVALID_SOCKET => Err(wsa_error()),
+        joined => Ok(joined),
+    }
+}
+
+const LEAF: u32 = WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF;
+
+/// A leaf joins a group, which is its session: it is the same socket, bound if it was not. A leaf that only sends is no
+/// member.
+/// Source: WSAJoinLeaf; "Multipoint and Multicast Semantics".
+#[test]
+fn leaf_joins_a_group() {
+    let _watch = watch();
+    differs_under_wine(STUB, || {
+        for (flags, receives) in [
+            (JL_BOTH, true),
+            (JL_RECEIVER_ONLY, true),
+            (JL_SENDER_ONLY, false),
+        ] {
+            let leaf = made_with(Family::V4, LEAF);
+            assert_eq!(leaf.bind(&Family::V4.loopback(0)), Ok(())); // which names the interface
+            let port = port_of(&leaf);
+            let group = SocketAddr::from((GROUP, port)).into();
+            assert_eq!(join_leaf(&leaf, &group, flags), Ok(leaf.0));
+            assert_eq!(wsa_error(), 0);
+            let again = join_leaf(&leaf, &group, flags);
+            assert_eq!(
+                again,
+                if receives {
+                    Err(WSAEISCONN)
+                } else {
+                    Ok(leaf.0)
+                }
+            );
+            let other = SocketAddr::from((OTHER_GROUP, port)).into();
+            assert_eq!(join_leaf(&leaf, &other, flags), Ok(leaf.0));
+            let leave = set(&leaf, IP_DROP_MEMBERSHIP, &mreq(GROUP, LOOPBACK));
+            let expected = if receives {
+                Ok(())
+            } else {
+                Err(WSAEADDRNOTAVAIL)
+            };
+            assert_eq!(leave, expected);
+        }
+        let leaf = made_with(Family::V4, WSA_FLAG_MULTIPOINT_D_LEAF);
+        let group = SocketAddr::from((GROUP, 0)).into();
+        assert_eq!(join_leaf(&leaf, &group, JL_SENDER_ONLY), Ok(leaf.0));
+        assert_ne!(port_of(&leaf), 0);
+        let leaf = made_with(Family::V6, WSA_FLAG_MULTIPOINT_C_LEAF);
+        let group = SocketAddr::from((GROUP_6, 0)).into();
+        assert_eq!(join_leaf(&leaf, &group, JL_SENDER_ONLY), Ok(leaf.0));
+    });
+}
+
+/// What goes to the group arrives; the leaf is a member on the interface that leads there.
+/// Source: WSAJoinLeaf, JL_RECEIVER_ONLY.
+#[test]
+fn leaf_hears_its_group() {
+    let _watch = watch();
+    differs_under_wine(STUB, || {
+        let leaf = made_with(Family::V4, LEAF);
+        assert_eq!(leaf.bind(&Family::V4.any(0)), Ok(()));
+        let group = SocketAddr::from((GROUP, port_of(&leaf))).into();
+        match join_leaf(&leaf, &group, JL_RECEIVER_ONLY) {
+            Err(WSAEADDRNOTAVAIL) => return println!("no network: no interface leads there"),
+            joined => assert_eq!(joined, Ok(leaf.0)),
+        }
+        let sender = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
+        assert_eq!(sender.connect(&group), Ok(()));
+        sender.send_all(b"session");
+        assert_got_only(&leaf, b"session");
+    });
+}
+
+/// The join is announced as a connection is.
+/// Source: WSAJoinLeaf, return value ("an FD_CONNECT indication will be given on the original socket").
+#[test]
+fn join_is_a_network_event() {
+    let _watch = watch();
+    differs_under_wine(STUB, || {
+        let leaf = made_with(Family::V4, LEAF);
+        let event = Event::manual();
+        // SAFETY: handles are looked up.
+        let selected =
+            check(unsafe { WSAEventSelect(leaf.0, event.raw() as WSAEVENT, FD_CONNECT as i32) });
+        assert_eq!(selected, Ok(()));
+        assert!(!event.wait(0));
+        let group = SocketAddr::from((GROUP, 0)).into();
+        assert_eq!(join_leaf(&leaf, &group, JL_SENDER_ONLY), Ok(leaf.0));
+        assert!(event.wait(DEADLINE_MS));
+        let mut events = WSANETWORKEVENTS::default();
+        // SAFETY: the structure is valid for writes.
+        let told = check(unsafe { WSAEnumNetworkEvents(leaf.0, null_event(), &mut events) });
+        assert_eq!(told, Ok(()));
+        assert_eq!(events.lNetworkEvents, FD_CONNECT as i32);
+        assert_eq!(events.iErrorCode[FD_CONNECT_BIT as usize], 0);
+    });
+}
+
+fn null_event() -> WSAEVENT {
+    std::ptr::null_mut::<std::ffi::c_void>() as WSAEVENT
+}
+
+/// Joining needs a leaf, a group and a sense.
+/// Source: WSAJoinLeaf, error codes.
+#[test]
+fn what_is_no_leaf_joins_nothing() {
+    let _watch = watch();
+    differs_under_wine(STUB, || {
+        let leaf = made_with(Family::V4, LEAF);
+        let group = Address::from(SocketAddr::from((GROUP, 9)));
+        let join = |to: &Address, flags| join_leaf(&leaf, to, flags);
+        assert_eq!(join(&group.with_len(15), JL_BOTH), Err(WSAEFAULT));
+        let v6 = SocketAddr::from((GROUP_6, 9)).into();
+        assert_eq!(join(&v6, JL_BOTH), Err(WSAEAFNOSUPPORT));
+        for no_group in [Family::V4.any(9), Family::V4.loopback(9)] {
+            assert_eq!(join(&no_group, JL_BOTH), Err(WSAEADDRNOTAVAIL));
+        }
+        for flags in [0, JL_SENDER_ONLY | JL_RECEIVER_ONLY, 8] {
+            assert_eq!(join(&group, flags), Err(WSAEINVAL));
+        }
+        for flags in [0, WSA_FLAG_MULTIPOINT_C_ROOT] {
+            let no_leaf = made_with(Family::V4, flags);
+            assert_eq!(join_leaf(&no_leaf, &group, JL_BOTH), Err(WSAEINVAL));
+        }
+        let stream = Socket::tcp(Family::V4);
+        assert_eq!(join_leaf(&stream, &group, JL_BOTH), Err(WSAEINVAL));
+        let quality = QOS::default();
+        let mut text = *b"data";
+        let data = WSABUF {
+            len: 4,
+            buf: text.as_mut_ptr(),
+        };
+        let with = |data: *const WSABUF, quality: *const QOS| {
+            // SAFETY: the address is valid for its length, the rest null or valid.
+            let joined = unsafe {
+                let (callee, group_quality) = (std::ptr::null_mut(), std::ptr::null());
+                let to = group.as_ptr();
+                WSAJoinLeaf(
+                    leaf.0,
+                    to,
+                    group.len,
+                    data,
+                    callee,
+                    quality,
+                    group_quality,
+                    JL_BOTH,
+                )
+            };
+            (joined, wsa_error())
+        };
+        let refused = |error| (INVALID_SOCKET, error);
+        assert_eq!(with(&data, std::ptr::null()), refused(WSAEPROTONOSUPPORT));
+        assert_eq!(with(std::ptr::null(), &quality), refused(WSAEOPNOTSUPP));
+    });
+}
+
+/// There are no templates of qualities of service: the list is empty, and no name is known.
+/// Source: WSAGetQOSByName.
+#[test]
+fn there_are_no_templates_of_quality() {
+    let _watch = watch();
+    differs_under_wine(STUB, || {
+        let socket = receiver();
+        let ask = |socket: SOCKET, name: &mut [u8], quality: *mut QOS| {
+            let buffer = WSABUF {
+                len: name.len() as u32,
+                buf: name.as_mut_ptr(),
+            };
+            // SAFETY: null or valid.
+            let answer = unsafe { WSAGetQOSByName(socket, &buffer, quality) };
+            if answer == FALSE {
+                Err(wsa_error())
+            } else {
+                Ok(())
+            }
+        };
+        let mut quality = QOS::default();
+        let mut list = [0, b'x'];
+        assert_eq!(ask(socket.0, &mut list, std::ptr::null_mut()), Ok(()));
+        assert_eq!(list[0], 0, "the list is empty");
+        assert_eq!(
+            ask(socket.0, &mut b"G711\0".to_owned(), &mut quality),
+            Err(WSAEINVAL)
+        );
+        assert_eq!(
+            ask(socket.0, &mut b"G711\0".to_owned(), std::ptr::null_mut()),
+            Err(WSAEFAULT)
+        );
+        assert_eq!(
+            ask(INVALID_SOCKET, &mut list, &mut quality),
+            Err(WSAENOTSOCK)
+        );
+        // SAFETY: nulls are allowed here.
+        let nameless = unsafe { WSAGetQOSByName(socket.0, std::ptr::null(), &mut quality) };
+        assert_eq!((nameless, wsa_error()), (FALSE, WSAEFAULT));
+    });
+}
+
+const INCLUDE: u32 = MCAST_INCLUDE as u32;
+const EXCLUDE: u32 = MCAST_EXCLUDE as u32;
+
+/// An ip_msfilter.
+fn filter(group: Ipv4Addr, interface: Ipv4Addr, mode: u32, sources: &[Ipv4Addr]) -> Vec<u8> {
+    let count = sources.len() as u32;
+    let mut bytes = mreq(group, interface);
+    bytes.extend([mode.to_ne_bytes(), count.to_ne_bytes()].concat());
+    bytes.extend(sources.iter().flat_map(|source| source.octets()));
+    bytes
+}
+
+/// WSAIoctl with these codes: how many bytes it returned.
+fn control(socket: &Socket, code: u32, input: &[u8], output: &mut [u8]) -> Result<u32, WSA_ERROR> {
+    let mut returned = 0;
+    let (length, room) = (input.len() as u32, output.len() as u32);
+    let (input, output) = (input.as_ptr().cast(), output.as_mut_ptr().cast());
+    // SAFETY: buffers of these lengths.
+    check(unsafe {
+        let nobody = std::ptr::null_mut();
+        WSAIoctl(
+            socket.0,
+            code,
+            input,
+            length,
+            output,
+            room,
+            &mut returned,
+            nobody,
+            None,
+        )
+    })?;
+    Ok(returned)
+}
+
+/// Why Wine cannot judge the codes of filters.
+const NO_FILTERS: &str = "does not know the codes";
+
+/// The filter of a membership is set as a whole, which begins and ends it, decides who is heard, and can be read.
+/// Source: SIO_SET_MULTICAST_FILTER, SIO_GET_MULTICAST_FILTER; setipv4sourcefilter; RFC 3678, 4.1 and 7.1.
+#[test]
+fn filter_is_set_as_a_whole() {
+    let _watch = watch();
+    differs_under_wine(NO_FILTERS, || {
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 7);
+        for interface in [LOOPBACK, Ipv4Addr::from(LOOPBACK_INDEX)] {
+            let member = receiver();
+            let port = port_of(&member);
+            let sender = sender(GROUP, port);
+            let set = |mode, sources: &[Ipv4Addr]| {
+                let filter = filter(GROUP, interface, mode, sources);
+                control(&member, SIO_SET_MULTICAST_FILTER, &filter, &mut [])
+            };
+            let get = |room: usize| {
+                let asked = filter(GROUP, interface, INCLUDE, &[]);
+                let mut bytes = [0; 64];
+                let count = control(
+                    &member,
+                    SIO_GET_MULTICAST_FILTER,
+                    &asked,
+                    &mut bytes[..16 + 4 * room],
+                )?;
+                Ok(bytes[..count as usize].to_vec())
+            };
+            assert_eq!(get(4), Err(WSAEADDRNOTAVAIL), "it is no member");
+            assert_eq!(set(INCLUDE, &[]), Err(WSAEADDRNOTAVAIL));
+            assert_eq!(set(INCLUDE, &[LOOPBACK]), Ok(0));
+            assert_eq!(get(4), Ok(filter(GROUP, interface, INCLUDE, &[LOOPBACK])));
+            sender.send_all(b"heard");
+            assert_got_only(&member, b"heard");
+            assert_eq!(set(INCLUDE, &[elsewhere]), Ok(0));
+            sender.send_all(b"unheard");
+            assert_eq!(set(EXCLUDE, &[elsewhere, LOOPBACK]), Ok(0));
+            sender.send_all(b"unheard");
+            let told = get(1).unwrap();
+            assert_eq!(told.len(), 20, "one source has room");
+            assert_eq!(told[12..16], 2u32.to_ne_bytes(), "of two");
+            assert_eq!(set(EXCLUDE, &[]), Ok(0));
+            assert_eq!(get(4), Ok(filter(GROUP, interface, EXCLUDE, &[])));
+            sender.send_all(b"heard again");
+            assert_got_only(&member, b"heard again");
+            assert_eq!(set(INCLUDE, &[]), Ok(0), "that ends it");
+            assert_eq!(get(4), Err(WSAEADDRNOTAVAIL));
+        }
+    });
+}
+
+/// A filter needs all its bytes, a group, a mode, and an IPv4 datagram socket.
+/// Source: SIO_SET_MULTICAST_FILTER; ip_msfilter.
+#[test]
+fn filter_must_make_sense() {
+    let _watch = watch();
+    differs_under_wine(NO_FILTERS, || {
+        let socket = receiver();
+        let set = |filter: &[u8]| control(&socket, SIO_SET_MULTICAST_FILTER, filter, &mut []);
+        let good = filter(GROUP, LOOPBACK, EXCLUDE, &[LOOPBACK]);
+        for length in [0, 15, 19] {
+            assert_eq!(set(&good[..length]), Err(WSAEFAULT));
+        }
+        assert_eq!(
+            set(&filter(LOOPBACK, LOOPBACK, EXCLUDE, &[])),
+            Err(WSAEINVAL)
+        );
+        assert_eq!(set(&filter(GROUP, LOOPBACK, 2, &[])), Err(WSAEINVAL));
+        assert_eq!(
+            set(&filter(GROUP, LOOPBACK, EXCLUDE, &[LOOPBACK; 13])),
+            Err(WSAENOBUFS)
+        );
+        let no_interface = Ipv4Addr::new(192, 0, 2, 99);
+        assert_eq!(
+            set(&filter(GROUP, no_interface, EXCLUDE, &[])),
+            Err(WSAEADDRNOTAVAIL)
+        );
+        assert_eq!(set(&good), Ok(0));
+        let get = |room| control(&socket, SIO_GET_MULTICAST_FILTER, &good, &mut vec![0; room]);
+        assert_eq!(get(15), Err(WSAEFAULT));
+        assert_eq!(get(16), Ok(16));
+        let stream = Socket::tcp(Family::V4);
+        let refused = control(&stream, SIO_SET_MULTICAST_FILTER, &good, &mut []);
+        assert_eq!(refused, Err(WSAEOPNOTSUPP));
+    });
+}

@@ -472,6 +472,29 @@ fn unknown_options_and_levels() {
     }
 }
 
+/// Data that goes with a connection is for protocols that carry it, which TCP and UDP do not.
+/// Source: SOL_SOCKET options, SO_CONNDATA and its like; WSAENOPROTOOPT.
+#[test]
+fn connect_data_is_for_other_protocols() {
+    let _watch = watch();
+    for socket in [tcp(), Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap()] {
+        for option in [
+            SO_CONNDATA,
+            SO_CONNOPT,
+            SO_DISCDATA,
+            SO_DISCOPT,
+            SO_CONNDATALEN,
+            SO_CONNOPTLEN,
+            SO_DISCDATALEN,
+            SO_DISCOPTLEN,
+        ] {
+            assert_eq!(socket.option(SOL_SOCKET, option), Err(WSAENOPROTOOPT));
+            let set = socket.set_option(SOL_SOCKET, option, 1);
+            assert_eq!(set, Err(WSAENOPROTOOPT));
+        }
+    }
+}
+
 /// A NULL value is WSAEFAULT.
 /// Source: getsockopt and setsockopt, WSAEFAULT.
 #[test]

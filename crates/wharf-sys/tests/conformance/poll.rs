@@ -870,3 +870,22 @@ fn poll_sees_a_connect_of_another_thread() {
     client.connect(&listener.address).unwrap();
     assert_eq!(waiter.join(), (Ok(1), vec![POLLWRNORM]));
 }
+
+/// WSAPoll is found as an extension function too.
+/// Source: SIO_GET_EXTENSION_FUNCTION_POINTER; mswsock.h, WSAID_WSAPOLL.
+#[test]
+fn poll_is_an_extension_function_too() {
+    let _watch = watch();
+    differs_under_wine("does not know the identifier", || {
+        let pair = connected_pair(Family::V4);
+        let poll: LPFN_WSAPOLL = pair.server.extension(WSAID_WSAPOLL).unwrap();
+        let mut entry = WSAPOLLFD {
+            fd: pair.server.0,
+            events: POLLOUT,
+            revents: 0,
+        };
+        // SAFETY: one entry, which is valid.
+        let ready = unsafe { poll.unwrap()(&mut entry, 1, 0) };
+        assert_eq!((ready, entry.revents), (1, POLLOUT));
+    });
+}

@@ -53,9 +53,11 @@ pub unsafe extern "system" fn WSAConnect(
     last_error::winsock_result(connect())
 }
 
+/// Whether there is something to be sent with a connection.
+///
 /// # Safety
 /// `buffer` is null or valid.
-unsafe fn has_data(buffer: *const WSABUF) -> bool {
+pub unsafe fn has_data(buffer: *const WSABUF) -> bool {
     // SAFETY: the caller's promise.
     !buffer.is_null() && unsafe { buffer.read_unaligned() }.len > 0
 }

@@ -1,5 +1,6 @@
 //! ioapiset.h: completion ports, cancelling, results of overlapped operations.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Acquire};
 
 use windows_sys::Win32::Foundation::{
@@ -21,7 +22,7 @@ use crate::platform::status::Status;
 use crate::platform::wait::{self, Waited};
 use crate::platform::{cancel, handle, last_error, thread};
 
-/// Makes a completion port, associates a socket with one, or both.
+/// Makes a completion port, associates a socket (or a notification handle) with one, or both.
 ///
 /// Returns the port's handle, or null.
 ///
@@ -42,21 +43,27 @@ pub unsafe extern "system" fn CreateIoCompletionPort(
                 false => Err(Status::INVALID_PARAMETER),
             };
         }
-        let socket = handle::file(filehandle)?;
         if !existingcompletionport.is_null() {
             let port = handle::port(existingcompletionport)?;
-            socket.associate(&port, completionkey)?;
+            associate(filehandle, &port, completionkey)?;
             return Ok(existingcompletionport);
         }
         let port = Port::new(numberofconcurrentthreads)?;
         let named = handle::open(Object::Port(port.clone()))?; // first: an association is for ever
-        if let Err(status) = socket.associate(&port, completionkey) {
+        if let Err(status) = associate(filehandle, &port, completionkey) {
             handle::close(named)?;
             return Err(status);
         }
         Ok(named)
     };
     last_error::win32_value(create(), std::ptr::null_mut())
+}
+
+fn associate(file: HANDLE, port: &Arc<Port>, key: usize) -> Result<(), Status> {
+    match handle::notification(file) {
+        Ok(notification) => notification.associate(port, key),
+        Err(_) => handle::file(file)?.associate(port, key),
+    }
 }
 
 /// Takes one packet from a port, waiting up to `dwmilliseconds` (`INFINITE`: no limit). Not alertable.
@@ -208,26 +215,33 @@ pub unsafe extern "system" fn SetFileCompletionNotificationModes(
     }))
 }
 
-/// Cancels the operations that the calling thread issued on a socket.
+/// Cancels the operations that the calling thread issued on a socket or a notification handle.
 ///
 /// Windows: <https://learn.microsoft.com/windows/win32/fileio/cancelio>
 ///
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn CancelIo(hfile: HANDLE) -> BOOL {
-    last_error::bool_result(handle::file(hfile).map(|socket| cancel::cancel_own(&socket)))
+    last_error::bool_result(match handle::notification(hfile) {
+        Ok(notification) => {
+            notification.cancel_own();
+            Ok(())
+        }
+        Err(_) => handle::file(hfile).map(|socket| cancel::cancel_own(&socket)),
+    })
 }
 
-/// Cancels the operation with that OVERLAPPED on a socket, or all of them.
+/// Cancels the operation with that OVERLAPPED on a socket or a notification handle, or all of them.
 ///
 /// Windows: <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
 ///
 /// # Safety
 /// None: `lpoverlapped` is only compared.
 pub unsafe extern "system" fn CancelIoEx(hfile: HANDLE, lpoverlapped: *const OVERLAPPED) -> BOOL {
-    last_error::bool_result(
-        handle::file(hfile).and_then(|socket| cancel::cancel(&socket, lpoverlapped)),
-    )
+    last_error::bool_result(match handle::notification(hfile) {
+        Ok(notification) => notification.cancel(lpoverlapped),
+        Err(_) => handle::file(hfile).and_then(|socket| cancel::cancel(&socket, lpoverlapped)),
+    })
 }
 
 /// Cancels the call on a socket that the thread is blocked in.

@@ -13,10 +13,13 @@ pub mod handle;
 pub mod hosts;
 pub mod inet;
 pub mod ioapi;
+pub mod lookup;
 pub mod message;
 pub mod mswsock;
+pub mod multipoint;
 pub mod object;
 pub mod protocols;
+pub mod provider;
 pub mod readiness;
 pub mod synch;
 pub mod sysinfo;
@@ -31,6 +34,7 @@ pub mod ws2tcpip;
 pub mod in_units {
     pub use super::hosts::host_name;
     pub use super::inet::{address_to_string, ntop, pton, string_to_address};
+    pub use super::lookup::{begin as begin_lookup, next as next_of_lookup};
     pub use super::text::Unit;
     pub use super::ws2tcpip::{get_addr_info, get_name_info};
 }

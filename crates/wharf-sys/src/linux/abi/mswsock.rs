@@ -8,7 +8,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
 
-use super::datagram;
+use super::{datagram, readiness};
 use crate::platform::accept::Output;
 use crate::platform::address::Address;
 use crate::platform::operation::Buffers;
@@ -220,7 +220,7 @@ pub fn extension(
     how: Option<How>,
 ) -> Result<usize, Status> {
     let guid = input.first_chunk::<16>().ok_or(Status::FAULT)?;
-    let functions: [(GUID, usize); 6] = [
+    let functions: [(GUID, usize); 7] = [
         (WSAID_ACCEPTEX, AcceptEx as *const () as usize),
         (WSAID_CONNECTEX, ConnectEx as *const () as usize),
         (WSAID_DISCONNECTEX, DisconnectEx as *const () as usize),
@@ -228,6 +228,7 @@ pub fn extension(
             WSAID_GETACCEPTEXSOCKADDRS,
             GetAcceptExSockaddrs as *const () as usize,
         ),
+        (WSAID_WSAPOLL, readiness::WSAPoll as *const () as usize),
         (WSAID_WSARECVMSG, datagram::WSARecvMsg as *const () as usize),
         (WSAID_WSASENDMSG, datagram::WSASendMsg as *const () as usize),
     ];

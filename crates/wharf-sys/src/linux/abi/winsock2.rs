@@ -10,7 +10,7 @@ use super::synch;
 use crate::platform::address::{Address, Family};
 use crate::platform::handle::Named;
 use crate::platform::object::{Event, Object};
-use crate::platform::socket::{self, Socket};
+use crate::platform::socket::{self, FLAG_LEAF, Socket};
 use crate::platform::status::Status;
 use crate::platform::{handle, last_error, startup};
 
@@ -114,13 +114,19 @@ pub fn find(s: SOCKET) -> Result<Named<Socket>, Status> {
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn socket(af: i32, r#type: i32, protocol: i32) -> SOCKET {
-    last_error::winsock_value(make_socket(af, r#type, protocol, true), INVALID_SOCKET)
+    last_error::winsock_value(
+        make_socket(af, r#type, protocol, WSA_FLAG_OVERLAPPED),
+        INVALID_SOCKET,
+    )
 }
 
-fn make_socket(family: i32, kind: i32, protocol: i32, overlapped: bool) -> Result<SOCKET, Status> {
+fn make_socket(family: i32, kind: i32, protocol: i32, flags: u32) -> Result<SOCKET, Status> {
+    const LEAF: u32 = WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF;
     startup::check()?;
     let (family, kind) = socket::resolve_arguments(family, kind, protocol)?;
-    open_socket(Socket::new(family, kind, overlapped)?)
+    let socket = Socket::new(family, kind, flags & WSA_FLAG_OVERLAPPED != 0)?;
+    socket.set_flag(FLAG_LEAF, flags & LEAF != 0);
+    open_socket(socket)
 }
 
 /// A handle for a socket.
@@ -212,12 +218,11 @@ fn make_socket_with(
     } else if promised != 0 {
         startup::check().and_then(|()| handle::claim(promised))
     } else {
-        let overlapped = flags & WSA_FLAG_OVERLAPPED != 0;
         make_socket(
             either(af, family_of),
             either(kind, kind_of),
             either(protocol, protocol_of),
-            overlapped,
+            flags,
         )
     };
     last_error::winsock_value(made, INVALID_SOCKET)

@@ -273,12 +273,12 @@ fn storage(address: IpAddr) -> libc::sockaddr_storage {
 }
 
 /// The `N` bytes at `offset`.
-fn field<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], Status> {
+pub fn field<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], Status> {
     let bytes = bytes.get(offset..).and_then(|bytes| bytes.first_chunk());
     bytes.copied().ok_or(Status::FAULT)
 }
 
-fn ipv4(bytes: &[u8], offset: usize) -> Result<Ipv4Addr, Status> {
+pub fn ipv4(bytes: &[u8], offset: usize) -> Result<Ipv4Addr, Status> {
     field::<4>(bytes, offset).map(Ipv4Addr::from)
 }
 
