@@ -1,6 +1,7 @@
 //! Hosts, services and protocols as the older functions know them: one entry with its other names.
 //!
-//! The C library's re-entrant functions fill a buffer of ours, which grows until the entry fits.
+//! The C library's re-entrant functions fill a buffer of ours, which grows until the entry fits. Services and protocols that it
+//! does not know are looked for among those everybody knows (`well_known.rs`).
 //!
 //! Source: "gethostbyname", "gethostbyaddr", "getservbyname", "getservbyport", "getprotobyname", "getprotobynumber".
 
@@ -11,7 +12,7 @@ use std::ptr::null_mut;
 
 use super::address::Family;
 use super::status::Status;
-use super::{endpoint, resolve};
+use super::{endpoint, resolve, well_known};
 
 /// A host, its other names and its addresses, all of one family.
 pub struct Host {
@@ -163,8 +164,8 @@ pub fn host_by_address(family: Family, address: &[u8]) -> Result<Host, Status> {
 }
 
 /// The service of that name; no protocol: of any.
-pub fn service_by_name(name: &CStr, protocol: Option<&CStr>) -> Option<Service> {
-    let protocol = protocol.map(lower_case);
+pub fn service_by_name(name: &CStr, wanted: Option<&CStr>) -> Option<Service> {
+    let protocol = wanted.map(lower_case);
     let protocol = protocol
         .as_ref()
         .map_or(std::ptr::null(), |text| text.as_ptr());
@@ -176,12 +177,14 @@ pub fn service_by_name(name: &CStr, protocol: Option<&CStr>) -> Option<Service> 
         // SAFETY: what was found is valid until `service` has copied it.
         ask(call, |entry| unsafe { service(entry) })
     };
-    find(name).or_else(|| find(&lower_case(name)))
+    find(name)
+        .or_else(|| find(&lower_case(name)))
+        .or_else(|| well_known::service_by_name(name, wanted))
 }
 
 /// The service at that port; no protocol: of any.
-pub fn service_by_port(port: u16, protocol: Option<&CStr>) -> Option<Service> {
-    let protocol = protocol.map(lower_case);
+pub fn service_by_port(port: u16, wanted: Option<&CStr>) -> Option<Service> {
+    let protocol = wanted.map(lower_case);
     let protocol = protocol
         .as_ref()
         .map_or(std::ptr::null(), |text| text.as_ptr());
@@ -191,6 +194,7 @@ pub fn service_by_port(port: u16, protocol: Option<&CStr>) -> Option<Service> {
     };
     // SAFETY: what was found is valid until `service` has copied it.
     ask(call, |entry| unsafe { service(entry) })
+        .or_else(|| well_known::service_by_port(port, wanted))
 }
 
 /// The protocol of that name, whatever the case.
@@ -203,7 +207,9 @@ pub fn protocol_by_name(name: &CStr) -> Option<Protocol> {
         // SAFETY: what was found is valid until `protocol` has copied it.
         ask(call, |entry| unsafe { protocol(entry) })
     };
-    find(name).or_else(|| find(&lower_case(name)))
+    find(name)
+        .or_else(|| find(&lower_case(name)))
+        .or_else(|| well_known::protocol_by_name(name))
 }
 
 /// The protocol of that number.
@@ -213,7 +219,7 @@ pub fn protocol_by_number(number: i32) -> Option<Protocol> {
         unsafe { getprotobynumber_r(number, entry, buffer, len, result) }
     };
     // SAFETY: what was found is valid until `protocol` has copied it.
-    ask(call, |entry| unsafe { protocol(entry) })
+    ask(call, |entry| unsafe { protocol(entry) }).or_else(|| well_known::protocol_by_number(number))
 }
 
 fn host(name: CString, addresses: Vec<Vec<u8>>) -> Host {

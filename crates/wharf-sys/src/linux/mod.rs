@@ -71,6 +71,7 @@ mod timer;
 mod trace;
 mod transfer;
 mod wait;
+mod well_known;
 mod window;
 
 pub use abi::connection::{
