@@ -327,8 +327,9 @@ pub fn socket_constants() -> Vec<Section> {
             PFL_MULTIPLE_PROTO_ENTRIES, PFL_RECOMMENDED_PROTO_ENTRY, PFL_HIDDEN, PFL_MATCHES_PROTOCOL_ZERO,
         }
         "Name spaces" Decimal {
-            NS_ALL, NS_DNS, NS_NETBT, NS_WINS, NS_NLA, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_HWND, NSP_NOTIFY_EVENT,
+            NS_ALL, NS_DNS, NS_NETBT, NS_WINS, NS_NLA, NS_NTDS, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_HWND, NSP_NOTIFY_EVENT,
             NSP_NOTIFY_PORT, NSP_NOTIFY_APC, COMP_EQUAL, COMP_NOTLESS,
+            ADDRINFOEX_VERSION_2,
         }
         "Name spaces" Hexadecimal {
             LUP_DEEP, LUP_CONTAINERS, LUP_NOCONTAINERS, LUP_NEAREST, LUP_RETURN_NAME, LUP_RETURN_TYPE,
@@ -551,6 +552,14 @@ pub fn structures() -> Vec<Structure> {
         "ADDRINFOW" = ADDRINFOW {
             ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_next,
         }
+        "ADDRINFOEXA" = ADDRINFOEXA {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next,
+        }
+        "ADDRINFOEXW" = ADDRINFOEXW {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next,
+        }
         "struct ip_mreq" = IP_MREQ { imr_multiaddr, imr_interface }
         "struct ip_mreq_source" = IP_MREQ_SOURCE { imr_multiaddr, imr_sourceaddr, imr_interface }
         "struct ip_msfilter" = IP_MSFILTER {
@@ -668,6 +677,7 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "WSA_SECURE_HOST_NOT_FOUND",
     "WSA_IPSEC_NAME_POLICY_ERROR",
     "AF_MAX",
+    "ADDRINFOEX_VERSION_2",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {

@@ -123,12 +123,87 @@ typedef struct addrinfoW {
     struct addrinfoW *ai_next;
 } ADDRINFOW, *PADDRINFOW;
 
+#ifndef _tagBLOB_DEFINED
+#define _tagBLOB_DEFINED
+typedef struct _BLOB {
+    ULONG cbSize;
+    BYTE *pBlobData;
+} BLOB, *LPBLOB;
+#endif
+
+typedef struct addrinfoexA {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    char *ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoexA *ai_next;
+} ADDRINFOEXA, *PADDRINFOEXA, *LPADDRINFOEXA;
+
+typedef struct addrinfoexW {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoexW *ai_next;
+} ADDRINFOEXW, *PADDRINFOEXW, *LPADDRINFOEXW;
+
+typedef struct addrinfoex2A {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    char *ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex2A *ai_next;
+    int ai_version;
+    char *ai_fqdn;
+} ADDRINFOEX2A, *PADDRINFOEX2A, *LPADDRINFOEX2A;
+
+typedef struct addrinfoex2W {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex2W *ai_next;
+    int ai_version;
+    PWSTR ai_fqdn;
+} ADDRINFOEX2W, *PADDRINFOEX2W, *LPADDRINFOEX2W;
+
 #ifdef UNICODE
 typedef ADDRINFOW ADDRINFOT, *PADDRINFOT;
+typedef ADDRINFOEXW ADDRINFOEX, *PADDRINFOEX, *LPADDRINFOEX;
+typedef ADDRINFOEX2W ADDRINFOEX2, *PADDRINFOEX2, *LPADDRINFOEX2;
 #else
 typedef ADDRINFOA ADDRINFOT, *PADDRINFOT;
+typedef ADDRINFOEXA ADDRINFOEX, *PADDRINFOEX, *LPADDRINFOEX;
+typedef ADDRINFOEX2A ADDRINFOEX2, *PADDRINFOEX2, *LPADDRINFOEX2;
 #endif
 typedef ADDRINFOA ADDRINFO, *LPADDRINFO;
+
+/* Told that an asynchronous GetAddrInfoExW is over, on a thread of the library. */
+typedef void(CALLBACK *LPLOOKUPSERVICE_COMPLETION_ROUTINE)(DWORD dwError, DWORD dwBytes, LPWSAOVERLAPPED lpOverlapped);
 
 WHARF_BEGIN_DECLARATIONS
 
@@ -148,6 +223,26 @@ INT GetAddrInfoW(PCWSTR pNodeName, PCWSTR pServiceName, const ADDRINFOW *pHints,
     WHARF_WIDE_SYMBOL(GetAddrInfoW);
 VOID freeaddrinfo(PADDRINFOA pAddrInfo) WHARF_SYMBOL(freeaddrinfo);
 VOID FreeAddrInfoW(PADDRINFOW pAddrInfo); /* for names of any width */
+
+INT GetAddrInfoExA(PCSTR pName, PCSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXA *hints,
+                   PADDRINFOEXA *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped,
+                   LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpNameHandle);
+INT GetAddrInfoExW(PCWSTR pName, PCWSTR pServiceName, DWORD dwNameSpace, LPGUID lpNspId, const ADDRINFOEXW *hints,
+                   PADDRINFOEXW *ppResult, struct timeval *timeout, LPOVERLAPPED lpOverlapped,
+                   LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpHandle)
+    WHARF_WIDE_SYMBOL(GetAddrInfoExW);
+INT GetAddrInfoExCancel(LPHANDLE lpHandle);
+INT GetAddrInfoExOverlappedResult(LPOVERLAPPED lpOverlapped);
+VOID FreeAddrInfoEx(PADDRINFOEXA pAddrInfoEx);
+VOID FreeAddrInfoExW(PADDRINFOEXW pAddrInfoEx); /* for names of any width */
+INT SetAddrInfoExA(PCSTR pName, PCSTR pServiceName, SOCKET_ADDRESS *pAddresses, DWORD dwAddressCount, LPBLOB lpBlob,
+                   DWORD dwFlags, DWORD dwNameSpace, LPGUID lpNspId, struct timeval *timeout, LPOVERLAPPED lpOverlapped,
+                   LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine, LPHANDLE lpNameHandle);
+INT SetAddrInfoExW(PCWSTR pName, PCWSTR pServiceName, SOCKET_ADDRESS *pAddresses, DWORD dwAddressCount, LPBLOB lpBlob,
+                   DWORD dwFlags, DWORD dwNameSpace, LPGUID lpNspId, struct timeval *timeout, LPOVERLAPPED lpOverlapped,
+                   LPLOOKUPSERVICE_COMPLETION_ROUTINE lpCompletionRoutine,
+                   LPHANDLE lpNameHandle); /* reads no names */
+
 INT getnameinfo(const SOCKADDR *pSockaddr, socklen_t SockaddrLength, PCHAR pNodeBuffer, DWORD NodeBufferSize,
                 PCHAR pServiceBuffer, DWORD ServiceBufferSize, INT Flags) WHARF_SYMBOL(getnameinfo);
 INT GetNameInfoW(const SOCKADDR *pSockaddr, socklen_t SockaddrLength, PWCHAR pNodeBuffer, DWORD NodeBufferSize,
@@ -160,13 +255,19 @@ WHARF_END_DECLARATIONS
 #define GetAddrInfoA getaddrinfo
 #define FreeAddrInfoA freeaddrinfo
 #define GetNameInfoA getnameinfo
+#define FreeAddrInfoExA FreeAddrInfoEx
 #ifdef UNICODE
+#define GetAddrInfoEx GetAddrInfoExW
+#define SetAddrInfoEx SetAddrInfoExW
+#define FreeAddrInfoEx FreeAddrInfoExW
 #define InetPton InetPtonW
 #define InetNtop InetNtopW
 #define GetAddrInfo GetAddrInfoW
 #define FreeAddrInfo FreeAddrInfoW
 #define GetNameInfo GetNameInfoW
 #else
+#define GetAddrInfoEx GetAddrInfoExA
+#define SetAddrInfoEx SetAddrInfoExA
 #define InetPton InetPtonA
 #define InetNtop InetNtopA
 #define GetAddrInfo GetAddrInfoA

@@ -37,7 +37,8 @@ macro_rules! export {
 
 /// Exports one function under the symbol that is due to it. The names written out are those that libc has too.
 macro_rules! export_one {
-    (select) => {}; // see `time`, as for the next three
+    (select) => {}; // see `time`, as for the next four
+    (GetAddrInfoExW) => {};
     (WSAConnectByList) => {};
     (WSAConnectByNameA) => {};
     (WSAConnectByNameW) => {};

@@ -1,11 +1,15 @@
-//! `select` and connecting by list or name, with libc's `struct timeval`.
+//! `select`, connecting by list or name and resolving names within a time, with libc's `struct timeval`.
 //!
 //! Windows' `timeval` is two 32-bit numbers. A program on Linux takes the type from `<sys/time.h>` as well, where it
 //! is two 64-bit numbers, so that is what the headers offer and what is converted here.
 
 use core::ffi::c_long;
 
-use wharf_sys::{BOOL, FD_SET, OVERLAPPED, SOCKADDR, SOCKET, SOCKET_ADDRESS_LIST, TIMEVAL};
+use wharf_sys::in_units::{Asynchronous, get_addr_info_ex};
+use wharf_sys::{
+    ADDRINFOEXA, BOOL, FD_SET, GUID, HANDLE, LPLOOKUPSERVICE_COMPLETION_ROUTINE, OVERLAPPED,
+    SOCKADDR, SOCKET, SOCKET_ADDRESS_LIST, TIMEVAL,
+};
 
 use crate::wide::with_narrow;
 
@@ -121,6 +125,46 @@ macro_rules! connect_by_name {
 connect_by_name!(WSAConnectByNameA, u8, as_it_is, WSAConnectByNameA);
 connect_by_name!(WSAConnectByNameW, u16, as_it_is, WSAConnectByNameW);
 connect_by_name!(WSAConnectByNameW32, u32, with_narrow, WSAConnectByNameW);
+
+/// The addresses of a host, by name space, within a time or meanwhile; one form for each width of text.
+macro_rules! get_addr_info_ex {
+    ($symbol:ident, $unit:ty) => {
+        /// The addresses of a host with the port of a service, in a name space.
+        ///
+        /// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfoexw>
+        ///
+        /// # Safety
+        /// As for `GetAddrInfoExW`, names having such units; `timeout` is null or valid for reads.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $symbol(
+            name: *const $unit,
+            service: *const $unit,
+            space: u32,
+            provider: *const GUID,
+            hints: *const ADDRINFOEXA,
+            result: *mut *mut ADDRINFOEXA,
+            timeout: *const LibcTimeval,
+            overlapped: *const OVERLAPPED,
+            routine: LPLOOKUPSERVICE_COMPLETION_ROUTINE,
+            handle: *mut HANDLE,
+        ) -> i32 {
+            let how = Asynchronous {
+                overlapped,
+                routine,
+                handle,
+            };
+            // SAFETY: the caller's promise; the time is read within the call.
+            unsafe {
+                with_narrow_time(timeout, |timeout| {
+                    let (names, space) = ((name, service), (space, provider));
+                    get_addr_info_ex(names, space, hints, result, timeout, how)
+                })
+            }
+        }
+    };
+}
+get_addr_info_ex!(GetAddrInfoExW, u16);
+get_addr_info_ex!(GetAddrInfoExW32, u32);
 
 /// Text that needs no conversion; the counterpart of [`with_narrow`], and unsafe like it.
 unsafe fn as_it_is<T, R>(text: *const T, call: impl FnOnce(*const T) -> R) -> R {

@@ -274,6 +274,7 @@ fn exports_are_the_list_and_nothing_of_libcs() {
         "CreateWaitableTimerExW32",
         "CreateWaitableTimerW32",
         "CreateWindowExW32",
+        "GetAddrInfoExW32",
         "GetAddrInfoW32",
         "GetHostNameW32",
         "GetNameInfoW32",

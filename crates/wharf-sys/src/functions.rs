@@ -74,8 +74,9 @@ macro_rules! for_each_function {
                 listen(2), ntohl(1), ntohs(1), recv(4), recvfrom(6), select(5), send(4), sendto(6), setsockopt(5), shutdown(2),
                 socket(3),
                 // names and addresses
-                FreeAddrInfoW(1), GetAddrInfoW(4), GetHostNameW(2), GetNameInfoW(7), InetNtopW(4),
-                InetPtonW(3), WSAAddressToStringA(5), WSAAddressToStringW(5), WSAHtonl(3), WSAHtons(3),
+                FreeAddrInfoEx(1), FreeAddrInfoExW(1), FreeAddrInfoW(1), GetAddrInfoExA(10), GetAddrInfoExCancel(1),
+                GetAddrInfoExOverlappedResult(1), GetAddrInfoExW(10), GetAddrInfoW(4), GetHostNameW(2),
+                GetNameInfoW(7), InetNtopW(4), InetPtonW(3), SetAddrInfoExA(12), SetAddrInfoExW(12), WSAAddressToStringA(5), WSAAddressToStringW(5), WSAHtonl(3), WSAHtons(3),
                 WSANtohl(3), WSANtohs(3), WSAStringToAddressA(5), WSAStringToAddressW(5),
                 freeaddrinfo(1), getaddrinfo(4), gethostbyaddr(3), gethostbyname(1), gethostname(2),
                 getnameinfo(7), getprotobyname(1), getprotobynumber(1), getservbyname(2),

@@ -849,6 +849,8 @@
 #define NS_WINS 14
 #undef NS_NLA
 #define NS_NLA 15
+#undef NS_NTDS
+#define NS_NTDS 32
 #undef NSP_NOTIFY_IMMEDIATELY
 #define NSP_NOTIFY_IMMEDIATELY 0
 #undef NSP_NOTIFY_HWND
@@ -863,6 +865,8 @@
 #define COMP_EQUAL 0
 #undef COMP_NOTLESS
 #define COMP_NOTLESS 1
+#undef ADDRINFOEX_VERSION_2
+#define ADDRINFOEX_VERSION_2 2
 
 /* Name spaces */
 #undef LUP_DEEP

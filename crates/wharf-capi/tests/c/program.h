@@ -89,6 +89,28 @@ static void addresses_convert(void) {
 }
 
 /* The structures of names are Windows', whatever <netdb.h> has beside them. */
+#ifdef UNICODE
+static void names_are_resolved_meanwhile(void) {
+    struct timeval limit = {60, 0};
+    OVERLAPPED overlapped;
+    ADDRINFOEX hints, *list = NULL;
+    HANDLE cancel = NULL;
+
+    ZeroMemory(&overlapped, sizeof overlapped);
+    ZeroMemory(&hints, sizeof hints);
+    hints.ai_flags = AI_CANONNAME;
+    overlapped.hEvent = CreateEvent(NULL, TRUE, FALSE, NULL);
+    CHECK(GetAddrInfoEx(TEXT("127.0.0.1"), TEXT("80"), NS_DNS, NULL, &hints, &list, &limit, &overlapped, NULL,
+                        &cancel) == WSA_IO_PENDING);
+    CHECK(cancel != NULL && WaitForSingleObject(overlapped.hEvent, INFINITE) == WAIT_OBJECT_0);
+    CHECK(GetAddrInfoExOverlappedResult(&overlapped) == 0 && list != NULL && list->ai_next == NULL);
+    CHECK(list->ai_canonname[8] == '1' && list->ai_canonname[9] == 0 && list->ai_addr->sa_family == AF_INET);
+    CHECK(GetAddrInfoExCancel(&cancel) == WSA_INVALID_HANDLE);
+    FreeAddrInfoEx(list);
+    CloseHandle(overlapped.hEvent);
+}
+#endif
+
 static void names_are_looked_up(void) {
     struct addrinfo hints, *list = NULL;
     struct hostent *host;
@@ -128,6 +150,10 @@ static void names_are_looked_up(void) {
                       NI_MAXSERV, NI_NUMERICHOST) == 0);
     CHECK(wide_node[0] == '1' && wide_node[9] == 0 && wide_port[0] == 'h' && wide_port[4] == 0);
     FreeAddrInfo(wide_list);
+
+#ifdef UNICODE
+    names_are_resolved_meanwhile();
+#endif
 
     CHECK(WSAStringToAddress(text, AF_INET6, NULL, (LPSOCKADDR)&address, &length) == 0 && length == 28);
     CHECK(((struct sockaddr_in6 *)&address)->sin6_scope_id == 7);

@@ -3,6 +3,7 @@
 mod abi;
 mod accept;
 mod address;
+mod async_resolve;
 mod async_select;
 mod batch;
 mod bind_rules;
@@ -52,6 +53,7 @@ mod option;
 mod parity;
 mod parker;
 mod place;
+mod pool;
 mod port;
 mod reactor;
 mod readiness;
@@ -74,6 +76,10 @@ mod wait;
 mod well_known;
 mod window;
 
+pub use abi::addrinfoex::{
+    FreeAddrInfoEx, FreeAddrInfoExW, GetAddrInfoExA, GetAddrInfoExCancel,
+    GetAddrInfoExOverlappedResult, GetAddrInfoExW, SetAddrInfoExA, SetAddrInfoExW,
+};
 pub use abi::connection::{
     WSAAccept, WSAConnect, WSAConnectByList, WSAConnectByNameA, WSAConnectByNameW,
     WSADuplicateSocketA, WSADuplicateSocketW, WSARecvDisconnect, WSASendDisconnect,

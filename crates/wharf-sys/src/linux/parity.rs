@@ -17,6 +17,7 @@ macro_rules! compare {
     (@ 7 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _)) };
     (@ 8 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _)) };
     (@ 9 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _, _)) };
+    (@ 10 $theirs:path, $ours:path) => { compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _, _, _)) };
     (@ 12 $theirs:path, $ours:path) => {
         compare!(@ $theirs, $ours; (_, _, _, _, _, _, _, _, _, _, _, _));
     };

@@ -1,6 +1,7 @@
 //! A request: one operation in flight (NT: an IRP), and what it knows of the call that started it.
 
 use std::cell::RefCell;
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 
@@ -127,6 +128,23 @@ impl Overlapped {
         self.internal().store(status.0 as u32 as usize, Release);
     }
 
+    /// How far something is that reports no status but a WSA code: WSAEINPROGRESS, then how it ended.
+    pub fn set_code(self, code: u32) {
+        // Release: pairs with the Acquire of `code`; what the operation stored elsewhere is visible before it.
+        self.internal().store(code as usize, Release);
+    }
+
+    /// What [`set_code`](Self::set_code) stored.
+    pub fn code(self) -> u32 {
+        self.internal().load(Acquire) as u32
+    }
+
+    /// Stores a pointer in the place of the offset.
+    pub fn set_pointer(self, pointer: *mut c_void) {
+        // SAFETY: valid by the promise of `new`; nobody else writes it before the operation is announced.
+        unsafe { (*self.0).Anonymous.Pointer = pointer };
+    }
+
     fn internal(&self) -> &AtomicUsize {
         // SAFETY: valid by the promise of `new`; programs read it concurrently (HasOverlappedIoCompleted).
         unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).Internal) }
@@ -145,7 +163,8 @@ impl Overlapped {
         self.event_handle() & 1 != 0
     }
 
-    fn event_handle(self) -> usize {
+    /// hEvent, as it is.
+    pub fn event_handle(self) -> usize {
         // SAFETY: valid by the promise of `new`.
         unsafe { (*self.0).hEvent as usize }
     }

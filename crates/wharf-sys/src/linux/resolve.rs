@@ -97,7 +97,8 @@ pub fn resolve(
 
 fn resolve_host(host: &CStr, hints: Hints) -> Result<Resolved, Status> {
     let own_name = own_name()?;
-    let name = if host.is_empty() { &own_name } else { host };
+    let is_own = host.is_empty() || host == c"..localmachine";
+    let name = if is_own { &own_name } else { host };
     let canonical_name = hints.canonical_name.then(|| name.to_owned());
     if let Some(address) = numeric(host.to_bytes()) {
         Ok(Resolved {

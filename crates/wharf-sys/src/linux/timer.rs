@@ -1,7 +1,8 @@
 //! Waitable timers, and the clock that signals them.
 //!
 //! The clock is one thread, started with the first timer that is set. It sleeps until the earliest due time, without
-//! limit when no timer is set. Every setting of a timer has a number of its own: what the clock finds under an old
+//! limit when no timer is set. Whatever else of the library has a deadline and no thread that waits for it makes an
+//! appointment with the same clock. Every setting of a timer has a number of its own: what the clock finds under an old
 //! number is nobody's any more, and the APC of a setting goes by that number too, so that it can be taken back.
 //!
 //! Source: "Waitable Timer Objects", <https://learn.microsoft.com/windows/win32/sync/waitable-timer-objects>.
@@ -212,10 +213,37 @@ impl Nameable for Timer {
     }
 }
 
+/// A call at a time. Called off when this is dropped.
+pub struct Appointment(Instant, u64);
+
+/// What the clock does at an appointment: little, since timers wait meanwhile.
+pub type Call = Box<dyn FnOnce() + Send>;
+
+/// Has the clock make a call at that time. It is started already.
+pub fn call_at(time: Instant, call: Call) -> Appointment {
+    let number = CLOCK.next_number.fetch_add(1, Relaxed);
+    CLOCK.due.lock().insert((time, number), Alarm::Call(call));
+    CLOCK.parker.unpark();
+    Appointment(time, number)
+}
+
+impl Drop for Appointment {
+    fn drop(&mut self) {
+        let call = CLOCK.due.lock().remove(&(self.0, self.1));
+        drop(call); // under no lock
+    }
+}
+
+/// What happens at a time.
+enum Alarm {
+    Timer(Weak<Timer>),
+    Call(Call),
+}
+
 /// The thread that signals timers.
 struct Clock {
     expiring: Lock<()>, // held while the clock refers to a timer
-    due: Lock<BTreeMap<(Instant, u64), Weak<Timer>>>,
+    due: Lock<BTreeMap<(Instant, u64), Alarm>>,
     next_number: AtomicU64,
     parker: Parker,
     running: AtomicBool,
@@ -228,6 +256,14 @@ static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
     parker: Parker::default(),
     running: AtomicBool::new(false),
 });
+
+/// Makes sure that the clock runs.
+///
+/// # Errors
+/// `INSUFFICIENT_RESOURCES` if its thread cannot be started.
+pub fn start_clock() -> Result<(), Status> {
+    clock().map(drop)
+}
 
 /// The clock, running.
 fn clock() -> Result<&'static Clock, Status> {
@@ -244,7 +280,8 @@ fn clock() -> Result<&'static Clock, Status> {
 impl Clock {
     fn add(&self, setting: &Setting, timer: &Arc<Timer>) {
         let key = (setting.due, setting.number);
-        self.due.lock().insert(key, Arc::downgrade(timer));
+        let alarm = Alarm::Timer(Arc::downgrade(timer));
+        self.due.lock().insert(key, alarm);
     }
 
     fn run(&self) {
@@ -254,28 +291,35 @@ impl Clock {
             if expired.is_empty() {
                 self.parker.park(next);
             }
-            for (number, timer) in expired {
-                let woken = {
-                    let _expiring = self.expiring.lock();
-                    timer.upgrade().and_then(|timer| timer.expire(number))
-                };
-                if let Some(woken) = woken {
-                    woken.wake();
+            for (number, alarm) in expired {
+                match alarm {
+                    Alarm::Timer(timer) => self.expire(number, &timer),
+                    Alarm::Call(call) => call(),
                 }
             }
         }
     }
 
-    /// The settings whose time has come, earliest first; when the next one's will.
-    fn take_expired(&self) -> (Vec<(u64, Weak<Timer>)>, Option<Instant>) {
+    fn expire(&self, number: u64, timer: &Weak<Timer>) {
+        let woken = {
+            let _expiring = self.expiring.lock();
+            timer.upgrade().and_then(|timer| timer.expire(number))
+        };
+        if let Some(woken) = woken {
+            woken.wake();
+        }
+    }
+
+    /// That whose time has come, earliest first; when the next one's will.
+    fn take_expired(&self) -> (Vec<(u64, Alarm)>, Option<Instant>) {
         let now = Instant::now();
         let mut due = self.due.lock();
         let mut expired = Vec::new();
         while let Some(entry) = due.first_entry()
             && entry.key().0 <= now
         {
-            let ((_, number), timer) = entry.remove_entry();
-            expired.push((number, timer));
+            let ((_, number), alarm) = entry.remove_entry();
+            expired.push((number, alarm));
         }
         (expired, due.keys().next().map(|(due, _)| *due))
     }

@@ -59,6 +59,7 @@ mod rare_options;
 mod raw_sockets;
 mod refusals;
 mod resolving;
+mod resolving_ex;
 mod routines;
 mod semaphores;
 mod socket_waits;

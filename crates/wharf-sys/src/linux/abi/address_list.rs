@@ -1,21 +1,29 @@
-//! The lists that `getaddrinfo` gives out.
+//! The lists that `getaddrinfo` and `GetAddrInfoEx` give out.
 //!
 //! A program owns a list until it hands the entries back; it may also take lists apart and join them. So every entry
 //! is a piece of memory of its own, and all that are given out stand in one set: what is freed twice, or was never
-//! given out, is not touched.
+//! given out, is not touched, nor is a list of the one function that is given to the other.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::BTreeSet;
+use std::mem::offset_of;
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Networking::WinSock::{ADDRINFOA, ADDRINFOW};
+use windows_sys::Win32::Networking::WinSock::{
+    ADDRINFOA, ADDRINFOEX_VERSION_2, ADDRINFOEX2A, ADDRINFOEX2W, ADDRINFOEXA, ADDRINFOEXW,
+    ADDRINFOW, SOCKADDR,
+};
 
 use super::text::Unit;
 use crate::platform::address::Address;
 use crate::platform::lock::Lock;
 
-/// The structure for 16-bit names; only what a name consists of differs.
+/// The structures for 16-bit names; only what a name consists of differs.
 const _: () = assert!(size_of::<ADDRINFOA>() == size_of::<ADDRINFOW>());
+const _: () = assert!(size_of::<ADDRINFOEXA>() == size_of::<ADDRINFOEXW>());
+const _: () = assert!(size_of::<ADDRINFOEX2A>() == size_of::<ADDRINFOEX2W>());
+/// Version 2 begins as the structure without a version does.
+const _: () = assert!(offset_of!(ADDRINFOEX2A, ai_next) == offset_of!(ADDRINFOEXA, ai_next));
 
 /// What every entry of a list has in common.
 pub struct Common {
@@ -24,60 +32,123 @@ pub struct Common {
     pub protocol: i32,
 }
 
-/// An entry and what it points to.
-#[repr(C)]
-struct Entry {
-    info: ADDRINFOA, // first: its address is the entry's
-    address: [u64; 4],
-    canonical_name: Option<Box<dyn Any>>, // a Vec of some units
+/// The names that the first entry of a list bears.
+#[derive(Clone, Copy, Default)]
+pub struct Names<'a> {
+    pub canonical: Option<&'a [u8]>,
+    /// Only where the structure has a place for it.
+    pub qualified: Option<&'a [u8]>,
 }
 
-/// Where the entries are that programs have.
-static GIVEN_OUT: Lock<BTreeSet<usize>> = Lock::new(BTreeSet::new());
+/// The structure of an entry.
+pub trait Info: Sized + 'static {
+    /// An entry for an address; `names` are null or end with a zero.
+    fn new(common: &Common, address: &Address, names: [*mut u8; 2], next: *mut Self) -> Self;
 
-/// Makes a list; the first entry bears the name.
-pub fn make<U: Unit>(
-    addresses: &[Address],
-    canonical_name: Option<&[u8]>,
-    common: &Common,
-) -> *mut ADDRINFOA {
-    let mut first = null_mut();
-    for (index, address) in addresses.iter().enumerate().rev() {
-        let name = canonical_name.filter(|_| index == 0);
-        first = make_entry::<U>(address, name, common, first);
-    }
-    first
+    /// Where it has the address.
+    fn address(&mut self) -> &mut *mut SOCKADDR;
+
+    /// What follows in its list.
+    fn next(&self) -> *mut Self;
 }
 
-fn make_entry<U: Unit>(
-    address: &Address,
-    canonical_name: Option<&[u8]>,
-    common: &Common,
-    next: *mut ADDRINFOA,
-) -> *mut ADDRINFOA {
-    let mut name = canonical_name.map(|name| [U::units(name), vec![U::default()]].concat());
-    let name_start = name.as_mut().map_or(null_mut(), Vec::as_mut_ptr); // the units stay where they are
-    let mut bytes = [0u8; 32];
-    let len = address.write_windows(&mut bytes).unwrap_or(0); // the longest has 28 bytes
-    let entry = Box::into_raw(Box::new(Entry {
-        info: ADDRINFOA {
+impl Info for ADDRINFOA {
+    fn new(common: &Common, address: &Address, names: [*mut u8; 2], next: *mut Self) -> Self {
+        ADDRINFOA {
             ai_flags: common.flags,
             ai_family: address.family().windows().into(),
             ai_socktype: common.socket_type,
             ai_protocol: common.protocol,
-            ai_addrlen: len,
-            ai_canonname: name_start.cast(),
+            ai_addrlen: address.len(),
+            ai_canonname: names[0],
             ai_addr: null_mut(),
             ai_next: next,
-        },
+        }
+    }
+
+    fn address(&mut self) -> &mut *mut SOCKADDR {
+        &mut self.ai_addr
+    }
+
+    fn next(&self) -> *mut Self {
+        self.ai_next
+    }
+}
+
+/// Of GetAddrInfoEx. Programs that asked for one name know nothing of what follows `ai_next`.
+impl Info for ADDRINFOEX2A {
+    fn new(common: &Common, address: &Address, names: [*mut u8; 2], next: *mut Self) -> Self {
+        ADDRINFOEX2A {
+            ai_flags: common.flags,
+            ai_family: address.family().windows().into(),
+            ai_socktype: common.socket_type,
+            ai_protocol: common.protocol,
+            ai_addrlen: address.len(),
+            ai_canonname: names[0],
+            ai_addr: null_mut(),
+            ai_blob: null_mut(),
+            ai_bloblen: 0,
+            ai_provider: null_mut(),
+            ai_next: next,
+            ai_version: ADDRINFOEX_VERSION_2 as i32,
+            ai_fqdn: names[1],
+        }
+    }
+
+    fn address(&mut self) -> &mut *mut SOCKADDR {
+        &mut self.ai_addr
+    }
+
+    fn next(&self) -> *mut Self {
+        self.ai_next
+    }
+}
+
+/// An entry and what it points to.
+#[repr(C)]
+struct Entry<I> {
+    info: I, // first: its address is the entry's
+    address: [u64; 4],
+    names: [Option<Box<dyn Any>>; 2], // each a Vec of some units
+}
+
+/// Where the entries are that programs have, and of which structure.
+static GIVEN_OUT: Lock<BTreeSet<(usize, TypeId)>> = Lock::new(BTreeSet::new());
+
+/// Makes a list; the first entry bears the names.
+pub fn make<U: Unit, I: Info>(addresses: &[Address], names: Names, common: &Common) -> *mut I {
+    let mut first = null_mut();
+    for (index, address) in addresses.iter().enumerate().rev() {
+        let names = if index == 0 { names } else { Names::default() };
+        first = make_entry::<U, I>(address, names, common, first);
+    }
+    first
+}
+
+fn make_entry<U: Unit, I: Info>(
+    address: &Address,
+    names: Names,
+    common: &Common,
+    next: *mut I,
+) -> *mut I {
+    let terminated = |name: &[u8]| [U::units(name), vec![U::default()]].concat();
+    let mut names = [names.canonical, names.qualified].map(|name| name.map(terminated));
+    // The units stay where they are.
+    let starts = names
+        .each_mut()
+        .map(|name| name.as_mut().map_or(null_mut(), Vec::as_mut_ptr).cast());
+    let mut bytes = [0u8; 32];
+    address.write_windows(&mut bytes); // the longest has 28 bytes
+    let entry = Box::into_raw(Box::new(Entry {
+        info: I::new(common, address, starts, next),
         address: std::array::from_fn(|word| {
             u64::from_ne_bytes(std::array::from_fn(|byte| bytes[8 * word + byte]))
         }),
-        canonical_name: name.map(|name| Box::new(name) as Box<dyn Any>),
+        names: names.map(|name| name.map(|name| Box::new(name) as Box<dyn Any>)),
     }));
     // SAFETY: the entry was just made, and nobody else has it yet.
-    unsafe { (*entry).info.ai_addr = (&raw mut (*entry).address).cast() };
-    GIVEN_OUT.lock().insert(entry.addr());
+    unsafe { *(*entry).info.address() = (&raw mut (*entry).address).cast() };
+    GIVEN_OUT.lock().insert((entry.addr(), TypeId::of::<I>()));
     entry.cast()
 }
 
@@ -85,13 +156,13 @@ fn make_entry<U: Unit>(
 ///
 /// # Safety
 /// Nobody uses the entries any more.
-pub unsafe fn free(list: *const ADDRINFOA) {
-    let mut next = list.cast::<Entry>().cast_mut();
-    while GIVEN_OUT.lock().remove(&next.addr()) {
-        // SAFETY: made by `make_entry`, and just taken out of the set, so this is its only owner.
+pub unsafe fn free<I: Info>(list: *const I) {
+    let mut next = list.cast::<Entry<I>>().cast_mut();
+    while GIVEN_OUT.lock().remove(&(next.addr(), TypeId::of::<I>())) {
+        // SAFETY: made by `make_entry` for that structure, and just taken out of the set, so this is its only owner.
         let entry = unsafe { Box::from_raw(next) };
-        next = entry.info.ai_next.cast();
-        drop(entry.canonical_name);
+        next = entry.info.next().cast();
+        drop(entry.names);
     }
 }
 
@@ -109,7 +180,11 @@ mod tests {
             socket_type: 1,
             protocol: 6,
         };
-        make::<u16>(&addresses, Some(b"name"), &common)
+        let names = Names {
+            canonical: Some(b"name"),
+            ..Names::default()
+        };
+        make::<u16, ADDRINFOA>(&addresses, names, &common)
     }
 
     #[test]
@@ -128,16 +203,20 @@ mod tests {
             free(&raw mut theirs); // not ours: left alone with what hangs on it
             free(second);
             free(b); // gone already
-            free(null_mut());
+            free(null_mut::<ADDRINFOA>());
         }
-        assert!(GIVEN_OUT.lock().contains(&a.addr()));
+        let id = TypeId::of::<ADDRINFOA>();
+        assert!(GIVEN_OUT.lock().contains(&(a.addr(), id)));
+        // SAFETY: as above.
+        unsafe { free(a.cast::<ADDRINFOEX2A>()) }; // not a list of that structure
+        assert!(GIVEN_OUT.lock().contains(&(a.addr(), id)));
         // SAFETY: as above. What `a` points to is gone already.
         unsafe { free(a) };
         let given_out = GIVEN_OUT.lock();
         assert!(
             [a, second, b]
                 .iter()
-                .all(|entry| !given_out.contains(&entry.addr()))
+                .all(|entry| !given_out.contains(&(entry.addr(), id)))
         );
     }
 }

@@ -440,9 +440,11 @@ unsafe fn write(address: &Address, out: *mut SOCKADDR, length: *mut u32) {
     unsafe { length.write_unaligned(written as u32) };
 }
 
+/// The moment that is so long after now; null: never.
+///
 /// # Safety
 /// `timeout` is null or valid.
-unsafe fn deadline_of(timeout: *const TIMEVAL) -> Result<Deadline, Status> {
+pub unsafe fn deadline_of(timeout: *const TIMEVAL) -> Result<Deadline, Status> {
     if timeout.is_null() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@
 //! There are no decisions here, and inward of here there are no raw handles and no DWORDs.
 
 mod address_list;
+pub mod addrinfoex;
 mod block;
 pub mod connection;
 pub mod control;
@@ -32,6 +33,7 @@ pub mod ws2tcpip;
 
 /// The functions with names and addresses as text, for any width of a unit: what A and W forms share.
 pub mod in_units {
+    pub use super::addrinfoex::{Asynchronous, get_addr_info_ex};
     pub use super::hosts::host_name;
     pub use super::inet::{address_to_string, ntop, pton, string_to_address};
     pub use super::lookup::{begin as begin_lookup, next as next_of_lookup};

@@ -1,11 +1,12 @@
 //! ws2tcpip.h: names to lists of addresses, and addresses to names.
 
+use std::ffi::CStr;
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::core::{PCSTR, PCWSTR, PSTR, PWSTR};
 
-use super::address_list::{self, Common};
+use super::address_list::{self, Common, Names};
 use super::inet::address_of_any_family;
 use super::text::{Unit, string, write};
 use crate::platform::address::Family;
@@ -78,8 +79,11 @@ pub unsafe fn get_addr_info<U: Unit>(
             socket_type: hints.ai_socktype,
             protocol: hints.ai_protocol, // neither is checked against the other
         };
-        let name = resolved.canonical_name.as_ref().map(|name| name.to_bytes());
-        let list = address_list::make::<U>(&resolved.addresses, name, &common);
+        let names = Names {
+            canonical: resolved.canonical_name.as_deref().map(CStr::to_bytes),
+            qualified: None,
+        };
+        let list = address_list::make::<U, ADDRINFOA>(&resolved.addresses, names, &common);
         // SAFETY: not null, so valid by the caller's promise.
         unsafe { result.write_unaligned(list) };
         Ok(())
@@ -88,7 +92,7 @@ pub unsafe fn get_addr_info<U: Unit>(
 }
 
 /// What the structure of hints says.
-fn read_hints(hints: &ADDRINFOA) -> Result<Hints, Status> {
+pub fn read_hints(hints: &ADDRINFOA) -> Result<Hints, Status> {
     const KNOWN: u32 = AI_PASSIVE
         | AI_CANONNAME
         | AI_NUMERICHOST
@@ -161,7 +165,7 @@ pub unsafe extern "system" fn freeaddrinfo(paddrinfo: *const ADDRINFOA) {
 /// Nobody uses the list any more.
 pub unsafe extern "system" fn FreeAddrInfoW(paddrinfo: *const ADDRINFOW) {
     // SAFETY: the caller's promise.
-    unsafe { address_list::free(paddrinfo.cast()) };
+    unsafe { address_list::free(paddrinfo.cast::<ADDRINFOA>()) };
 }
 
 /// The names of the host and the service of an address: 0, or a WSA code. A null buffer: not wanted.
