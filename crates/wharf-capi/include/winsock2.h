@@ -543,6 +543,9 @@ typedef struct pollfd {
 #define WSAGETSELECTEVENT(lParam) LOWORD(lParam)
 #define WSAGETSELECTERROR(lParam) HIWORD(lParam)
 #define WSAMAKESELECTREPLY(event, error) MAKELONG(event, error)
+#define WSAGETASYNCBUFLEN(lParam) LOWORD(lParam)
+#define WSAGETASYNCERROR(lParam) HIWORD(lParam)
+#define WSAMAKEASYNCREPLY(buflen, error) MAKELONG(buflen, error)
 
 WHARF_BEGIN_DECLARATIONS
 WSAEVENT WSACreateEvent(void);
@@ -554,6 +557,17 @@ DWORD WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT *lphEvents, BOOL fW
 int WSAEventSelect(SOCKET s, WSAEVENT hEventObject, LONG lNetworkEvents);
 int WSAEnumNetworkEvents(SOCKET s, WSAEVENT hEventObject, LPWSANETWORKEVENTS lpNetworkEvents);
 int WSAAsyncSelect(SOCKET s, HWND hWnd, u_int wMsg, LONG lEvent);
+HANDLE WSAAsyncGetServByName(HWND hWnd, u_int wMsg, const char *name, const char *proto, char *buf, int buflen);
+HANDLE WSAAsyncGetServByPort(HWND hWnd, u_int wMsg, int port, const char *proto, char *buf, int buflen);
+HANDLE WSAAsyncGetProtoByName(HWND hWnd, u_int wMsg, const char *name, char *buf, int buflen);
+HANDLE WSAAsyncGetProtoByNumber(HWND hWnd, u_int wMsg, int number, char *buf, int buflen);
+HANDLE WSAAsyncGetHostByName(HWND hWnd, u_int wMsg, const char *name, char *buf, int buflen);
+HANDLE WSAAsyncGetHostByAddr(HWND hWnd, u_int wMsg, const char *addr, int len, int type, char *buf, int buflen);
+int WSACancelAsyncRequest(HANDLE hAsyncTaskHandle);
+BOOL WSAIsBlocking(void);
+int WSAUnhookBlockingHook(void);
+FARPROC WSASetBlockingHook(FARPROC lpBlockFunc);
+int WSACancelBlockingCall(void);
 int WSAPoll(LPWSAPOLLFD fdArray, ULONG fds, INT timeout);
 WHARF_END_DECLARATIONS
 

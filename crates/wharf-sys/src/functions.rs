@@ -81,6 +81,11 @@ macro_rules! for_each_function {
                 freeaddrinfo(1), getaddrinfo(4), gethostbyaddr(3), gethostbyname(1), gethostname(2),
                 getnameinfo(7), getprotobyname(1), getprotobynumber(1), getservbyname(2),
                 getservbyport(2),
+                // of Winsock 1.1
+                WSAAsyncGetHostByAddr(7), WSAAsyncGetHostByName(5), WSAAsyncGetProtoByName(5),
+                WSAAsyncGetProtoByNumber(5), WSAAsyncGetServByName(6), WSAAsyncGetServByPort(6),
+                WSACancelAsyncRequest(1), WSACancelBlockingCall(0), WSAIsBlocking(0), WSASetBlockingHook(1),
+                WSAUnhookBlockingHook(0),
             }
         }
     };

@@ -116,6 +116,7 @@ typedef unsigned long long ULONGLONG, *PULONGLONG, ULONG64, *PULONG64, UINT64, D
 typedef float FLOAT;
 
 typedef intptr_t INT_PTR, *PINT_PTR, LONG_PTR, *PLONG_PTR, SSIZE_T, LPARAM, LRESULT;
+typedef INT_PTR(WINAPI *FARPROC)();
 typedef uintptr_t UINT_PTR, *PUINT_PTR, ULONG_PTR, *PULONG_PTR, DWORD_PTR, *PDWORD_PTR, WPARAM;
 typedef size_t SIZE_T, *PSIZE_T;
 

@@ -231,6 +231,19 @@ FUNCTION(setsockopt, int, SOCKET, int, int, const char *, int)
 FUNCTION(shutdown, int, SOCKET, int)
 FUNCTION(socket, SOCKET, int, int, int)
 
+/* Of Winsock 1.1 */
+FUNCTION(WSAAsyncGetHostByAddr, HANDLE, HWND, u_int, const char *, int, int, char *, int)
+FUNCTION(WSAAsyncGetHostByName, HANDLE, HWND, u_int, const char *, char *, int)
+FUNCTION(WSAAsyncGetProtoByName, HANDLE, HWND, u_int, const char *, char *, int)
+FUNCTION(WSAAsyncGetProtoByNumber, HANDLE, HWND, u_int, int, char *, int)
+FUNCTION(WSAAsyncGetServByName, HANDLE, HWND, u_int, const char *, const char *, char *, int)
+FUNCTION(WSAAsyncGetServByPort, HANDLE, HWND, u_int, int, const char *, char *, int)
+FUNCTION(WSACancelAsyncRequest, int, HANDLE)
+FUNCTION(WSACancelBlockingCall, int, void)
+FUNCTION(WSAIsBlocking, BOOL, void)
+FUNCTION(WSASetBlockingHook, FARPROC, FARPROC)
+FUNCTION(WSAUnhookBlockingHook, int, void)
+
 /* Names and addresses */
 FUNCTION(FreeAddrInfoEx, void, PADDRINFOEXA)
 FUNCTION(FreeAddrInfoExW, void, PADDRINFOEXW)

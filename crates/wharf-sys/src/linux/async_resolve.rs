@@ -75,6 +75,13 @@ impl<T> Pending<T> {
     pub fn take(&self, number: Number) -> Option<T> {
         self.0.lock().remove(&number)
     }
+
+    /// As [`take`](Self::take), after something is done with it that is over for everybody who finds it gone.
+    pub fn take_after(&self, number: Number, act: impl FnOnce(&mut T)) -> Option<T> {
+        let mut items = self.0.lock();
+        act(items.get_mut(&number)?);
+        items.remove(&number)
+    }
 }
 
 struct Lookup {

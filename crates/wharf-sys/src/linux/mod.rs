@@ -3,6 +3,7 @@
 mod abi;
 mod accept;
 mod address;
+mod async_database;
 mod async_resolve;
 mod async_select;
 mod batch;
@@ -79,6 +80,13 @@ mod window;
 pub use abi::addrinfoex::{
     FreeAddrInfoEx, FreeAddrInfoExW, GetAddrInfoExA, GetAddrInfoExCancel,
     GetAddrInfoExOverlappedResult, GetAddrInfoExW, SetAddrInfoExA, SetAddrInfoExW,
+};
+pub use abi::async_database::{
+    WSAAsyncGetHostByAddr, WSAAsyncGetHostByName, WSAAsyncGetProtoByName, WSAAsyncGetProtoByNumber,
+    WSAAsyncGetServByName, WSAAsyncGetServByPort, WSACancelAsyncRequest,
+};
+pub use abi::blocking::{
+    WSACancelBlockingCall, WSAIsBlocking, WSASetBlockingHook, WSAUnhookBlockingHook,
 };
 pub use abi::connection::{
     WSAAccept, WSAConnect, WSAConnectByList, WSAConnectByNameA, WSAConnectByNameW,

@@ -35,7 +35,7 @@ use class::{Class, class_for_window};
 pub use class::{ClassName, Registration, register_class, unregister_class};
 pub use messages::{
     Posted, append, default_procedure, dispatch, family, handle_sent, kill_timer, note_socket,
-    post_to, post_to_thread, send, set_timer,
+    post, post_to, post_to_thread, send, set_timer,
 };
 pub use numbers::{Width, number, set_number};
 use text::Text;

@@ -12,6 +12,7 @@ mod udp;
 mod window;
 
 mod accept;
+mod async_database;
 mod async_select;
 mod async_select_random;
 mod binding;

@@ -7,6 +7,7 @@ use std::ptr::copy_nonoverlapping;
 pub struct Block {
     words: Vec<u64>,
     used_words: usize,
+    seen_at: Option<usize>, // where the program will have it, if it is to be copied
 }
 
 /// MAXGETHOSTSTRUCT: what nearly every answer fits in, so that a thread's answers stay in one place.
@@ -18,6 +19,32 @@ impl Block {
         Block {
             words: Vec::new(),
             used_words: 0,
+            seen_at: None,
+        }
+    }
+
+    /// For an answer that is copied to that address. Pointers within it are right there.
+    pub const fn to_be_copied(address: usize) -> Block {
+        Block {
+            words: Vec::new(),
+            used_words: 0,
+            seen_at: Some(address),
+        }
+    }
+
+    /// What is in it.
+    pub fn bytes(&self) -> &[u8] {
+        let len = self.used_words * size_of::<u64>();
+        // SAFETY: the words used so far, which are initialised and have no padding.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), len) }
+    }
+
+    /// A piece as the program will see it.
+    pub fn seen<T>(&self, piece: *mut T) -> *mut T {
+        let offset = piece.addr() - self.words.as_ptr().addr();
+        match self.seen_at {
+            None => piece,
+            Some(address) => std::ptr::without_provenance_mut(address.wrapping_add(offset)),
         }
     }
 
@@ -58,7 +85,8 @@ impl Block {
     /// Copies items and puts pointers to them into a list.
     pub fn fill<'a>(&mut self, list: *mut *mut i8, items: impl Iterator<Item = &'a [u8]>) {
         for (index, item) in items.enumerate() {
-            let item = self.copy(item).cast();
+            let copy = self.copy(item).cast();
+            let item = self.seen(copy);
             // SAFETY: the list was made for as many.
             unsafe { list.add(index).write(item) };
         }

@@ -182,7 +182,8 @@ fn answer<T, Entry>(
     last_error::winsock_value(answer(), null_mut())
 }
 
-fn write_host(block: &mut Block, host: &Host) -> *mut HOSTENT {
+/// The entry, at the start of the block.
+pub fn write_host(block: &mut Block, host: &Host) -> *mut HOSTENT {
     let addresses = || host.addresses.iter().map(Vec::as_slice);
     let lists = [host.aliases.len(), host.addresses.len()].map(list_size);
     let sizes = [size_of::<HOSTENT>()].into_iter().chain(lists);
@@ -199,17 +200,18 @@ fn write_host(block: &mut Block, host: &Host) -> *mut HOSTENT {
     // SAFETY: a piece of that size, aligned for anything.
     unsafe {
         entry.write(HOSTENT {
-            h_name: name,
-            h_aliases: aliases,
+            h_name: block.seen(name),
+            h_aliases: block.seen(aliases),
             h_addrtype: host.family.windows() as i16,
             h_length: text::octets_len(host.family) as i16,
-            h_addr_list: list,
+            h_addr_list: block.seen(list),
         });
     }
     entry
 }
 
-fn write_service(block: &mut Block, service: &Service) -> *mut SERVENT {
+/// The entry, at the start of the block.
+pub fn write_service(block: &mut Block, service: &Service) -> *mut SERVENT {
     let protocol = service.protocol.to_bytes_with_nul();
     let sizes = [
         size_of::<SERVENT>(),
@@ -231,16 +233,17 @@ fn write_service(block: &mut Block, service: &Service) -> *mut SERVENT {
     // SAFETY: a piece of that size, aligned for anything.
     unsafe {
         entry.write(SERVENT {
-            s_name: name,
-            s_aliases: aliases,
-            s_proto: protocol,
+            s_name: block.seen(name),
+            s_aliases: block.seen(aliases),
+            s_proto: block.seen(protocol),
             s_port: service.port.to_be() as i16,
         });
     }
     entry
 }
 
-fn write_protocol(block: &mut Block, protocol: &Protocol) -> *mut PROTOENT {
+/// The entry, at the start of the block.
+pub fn write_protocol(block: &mut Block, protocol: &Protocol) -> *mut PROTOENT {
     let sizes = [size_of::<PROTOENT>(), list_size(protocol.aliases.len())];
     block.clear(
         sizes
@@ -254,8 +257,8 @@ fn write_protocol(block: &mut Block, protocol: &Protocol) -> *mut PROTOENT {
     // SAFETY: a piece of that size, aligned for anything.
     unsafe {
         entry.write(PROTOENT {
-            p_name: name,
-            p_aliases: aliases,
+            p_name: block.seen(name),
+            p_aliases: block.seen(aliases),
             p_proto: protocol.number as i16,
         });
     }

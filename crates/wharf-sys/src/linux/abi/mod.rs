@@ -5,7 +5,9 @@
 
 mod address_list;
 pub mod addrinfoex;
+pub mod async_database;
 mod block;
+pub mod blocking;
 pub mod connection;
 pub mod control;
 pub mod datagram;
