@@ -81,6 +81,10 @@ impl Socket {
         if flags & OF_STREAMS != 0 {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
+        if !buffers.fit_one_call() {
+            return Err(Status::NO_BUFFERS); // it would be cut
+        }
+
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
         if let Report::Message(_) = report
             && !self.has(FLAG_PACKET_INFO)
@@ -123,6 +127,9 @@ impl Socket {
         }
         if buffers.total() > option::message_max(self.family) as usize {
             return Err(Status::INVALID_BUFFER_SIZE);
+        }
+        if !buffers.fit_one_call() {
+            return Err(Status::NO_BUFFERS); // it would be cut
         }
         self.bind_implicitly()?;
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
@@ -247,7 +254,7 @@ mod tests {
         // SAFETY: both live until the operation has ended below.
         let how = unsafe {
             How::Overlapped(
-                Overlapped::new(&mut overlapped),
+                Overlapped::new(&mut overlapped).unwrap(),
                 None,
                 DoneOut::new(null_mut(), null_mut()),
             )

@@ -31,7 +31,7 @@ use crate::types::{
     WSAPROTOCOL_INFOW, tcp_keepalive,
 };
 
-use super::address::Family;
+use super::address::{Address, Family};
 use super::datagram::Wanted;
 use super::status::Status;
 
@@ -87,6 +87,8 @@ pub struct Target {
     pub bound: bool,
     /// Listens: likewise.
     pub listening: bool,
+    /// The other end of its connection, also after that is over.
+    pub peer: Option<Address>,
     /// Since when it is connected, for SO_CONNECT_TIME.
     pub connected_since: Option<Instant>,
     /// SO_ERROR, which the engine keeps: the WSA code of the last failed non-blocking connect.
@@ -256,6 +258,11 @@ pub fn buffer_len(len: i32) -> usize {
     })
 }
 
+/// Whether there is memory at `optval`. What is not there is a failure, as on Windows, not a fault.
+pub fn is_readable(optval: *const u8) -> bool {
+    !optval.is_null() && super::system::is_readable(optval)
+}
+
 /// Sets an option: `value` is what `optval` points to, [`buffer_len`] bytes of it, or `None` for a null pointer.
 pub fn set(
     target: &Target,
@@ -300,6 +307,9 @@ pub fn set(
         }
         What::Membership(shape, change) => {
             let bytes = value.ok_or(Status::FAULT)?;
+            if len < 0 {
+                return Err(Status::NO_BUFFERS);
+            }
             Membership::parse(shape, bytes)?.apply(change, target.fd)?;
             Ok(SetEffect::None)
         }
@@ -356,6 +366,7 @@ pub fn get(
         }
         What::PathMtu => path_mtu(target, libc::IPPROTO_IP, libc::IP_MTU),
         What::PathMtu6 => path_mtu(target, libc::IPPROTO_IPV6, libc::IPV6_MTU),
+        What::IpOptions if len <= 0 => Err(Status::FAULT),
         What::IpOptions => {
             return match kernel::get_ip_options(target.fd, out) {
                 Ok(length) => (Ok(()), length as i32),

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::Ordering::{self, *};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
@@ -102,10 +103,17 @@ pub struct Overlapped(pub *mut OVERLAPPED);
 unsafe impl Send for Overlapped {}
 
 impl Overlapped {
+    /// # Errors
+    /// `FAULT` if it is not aligned to 4 bytes. (In a packed structure it may be aligned to no more than that.)
+    ///
     /// # Safety
     /// `pointer` stays valid until the operation started with it has been announced, or was refused.
-    pub unsafe fn new(pointer: *mut OVERLAPPED) -> Overlapped {
-        Overlapped(pointer)
+    pub unsafe fn new(pointer: *mut OVERLAPPED) -> Result<Overlapped, Status> {
+        if pointer.cast::<u32>().is_aligned() {
+            Ok(Overlapped(pointer))
+        } else {
+            Err(Status::FAULT)
+        }
     }
 
     /// Its address, which identifies the operation.
@@ -115,17 +123,16 @@ impl Overlapped {
 
     /// The operation is under way.
     pub fn set_pending(self) {
-        self.internal()
-            .store(Status::PENDING.0 as u32 as usize, Release);
+        self.set_status(Status::PENDING);
     }
 
     /// The operation is over.
     pub fn write_result(self, status: Status, transferred: usize) {
-        // SAFETY: valid by the promise of `new`; aligned as every OVERLAPPED is.
-        let high = unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).InternalHigh) };
+        // SAFETY: valid by the promise of `new`.
+        let high = unsafe { Shared::new(&raw mut (*self.0).InternalHigh) };
         high.store(transferred, Relaxed);
         // Release: pairs with the Acquire of whoever polls Internal; InternalHigh and the buffers are visible before it.
-        self.internal().store(status.0 as u32 as usize, Release);
+        self.set_status(status);
     }
 
     /// How far something is that reports no status but a WSA code: WSAEINPROGRESS, then how it ended.
@@ -142,31 +149,96 @@ impl Overlapped {
     /// Stores a pointer in the place of the offset.
     pub fn set_pointer(self, pointer: *mut c_void) {
         // SAFETY: valid by the promise of `new`; nobody else writes it before the operation is announced.
-        unsafe { (*self.0).Anonymous.Pointer = pointer };
+        unsafe { (&raw mut (*self.0).Anonymous.Pointer).write_unaligned(pointer) };
     }
 
-    fn internal(&self) -> &AtomicUsize {
+    fn internal(&self) -> Shared<'_> {
         // SAFETY: valid by the promise of `new`; programs read it concurrently (HasOverlappedIoCompleted).
-        unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).Internal) }
+        unsafe { Shared::new(&raw mut (*self.0).Internal) }
+    }
+
+    fn set_status(self, status: Status) {
+        self.internal().store(status.0 as u32 as usize, Release);
+    }
+
+    /// How the operation stands.
+    pub fn status(self) -> Status {
+        Status(self.internal().load(Acquire) as u32 as i32) // pairs with the Release that wrote it, after InternalHigh
+    }
+
+    /// The bytes that an operation which is over has transferred.
+    pub fn transferred(self) -> usize {
+        // SAFETY: valid by the promise of `new`.
+        let high = unsafe { Shared::new(&raw mut (*self.0).InternalHigh) };
+        high.load(Relaxed)
     }
 
     /// The event of hEvent, if there is one. (1 is the low bit of no handle.)
     pub fn event(self) -> Result<Option<Arc<Event>>, Status> {
-        match self.event_handle() {
+        match self.event_field() {
             0 => Ok(None),
             handle => Ok(Some(Arc::clone(&*handle::event((handle & !1) as HANDLE)?))),
         }
     }
 
-    /// The low bit of hEvent: the event only, no packet.
-    pub fn wants_no_packet(self) -> bool {
-        self.event_handle() & 1 != 0
+    /// hEvent without its low bit, which is of no handle; 0: none.
+    pub fn event_handle(self) -> usize {
+        self.event_field() & !1
     }
 
-    /// hEvent, as it is.
-    pub fn event_handle(self) -> usize {
+    /// The low bit of hEvent: the event only, no packet.
+    pub fn wants_no_packet(self) -> bool {
+        self.event_field() & 1 != 0
+    }
+
+    fn event_field(self) -> usize {
         // SAFETY: valid by the promise of `new`.
-        unsafe { (*self.0).hEvent as usize }
+        unsafe { (&raw const (*self.0).hEvent).read_unaligned() as usize }
+    }
+}
+
+/// A field of an OVERLAPPED that the library writes while programs may read it. One that is aligned to 4 bytes only has two
+/// halves; what programs compare, the status, is in the lower one.
+enum Shared<'a> {
+    Whole(&'a AtomicUsize),
+    Halves([&'a AtomicU32; 2]),
+}
+
+impl Shared<'_> {
+    /// # Safety
+    /// The field is valid, and aligned to 4 bytes.
+    unsafe fn new<'a>(field: *mut usize) -> Shared<'a> {
+        if field.is_aligned() {
+            // SAFETY: valid by the caller's promise.
+            return Shared::Whole(unsafe { AtomicUsize::from_ptr(field) });
+        }
+        let lower = field.cast::<u32>();
+        // SAFETY: valid and aligned by the caller's promise.
+        Shared::Halves(unsafe {
+            [
+                AtomicU32::from_ptr(lower),
+                AtomicU32::from_ptr(lower.add(1)),
+            ]
+        })
+    }
+
+    fn store(&self, value: usize, order: Ordering) {
+        match self {
+            Shared::Whole(whole) => whole.store(value, order),
+            Shared::Halves([lower, upper]) => {
+                upper.store((value >> 32) as u32, Relaxed);
+                lower.store(value as u32, order);
+            }
+        }
+    }
+
+    fn load(&self, order: Ordering) -> usize {
+        match self {
+            Shared::Whole(whole) => whole.load(order),
+            Shared::Halves([lower, upper]) => {
+                lower.load(order) as usize | (upper.load(Relaxed) as usize) << 32
+            }
+        }
     }
 }
 

@@ -62,7 +62,7 @@ const FLAG_SKIP_PACKET: u32 = 1 << 4; // FILE_SKIP_COMPLETION_PORT_ON_SUCCESS
 const FLAG_SKIP_EVENT: u32 = 1 << 5; // FILE_SKIP_SET_EVENT_ON_HANDLE
 pub const FLAG_URGENT: u32 = 1 << 6; // urgent data was seen: reads may stop at its mark
 pub const FLAG_CLOSED: u32 = 1 << 7;
-pub const FLAG_NO_LINGER: u32 = 1 << 8;
+pub const FLAG_CLEANED_UP: u32 = 1 << 8;
 pub const FLAG_OBSERVED: u32 = 1 << 9; // somebody is told of its network events: see observer.rs
 const FLAG_FED: u32 = 1 << 10; // an overlapped receive found data at once
 pub const FLAG_BOUND: u32 = 1 << 11; // a datagram socket with a local address
@@ -120,6 +120,8 @@ pub struct State {
     pub peer: Option<Address>,
     /// What the program set.
     pub options: Options,
+    /// Of a listener: some of it since it listens, so that connections which had come before know nothing of it.
+    pub options_are_late: bool,
     /// SO_ERROR: how the last failed non-blocking connect failed.
     pub connect_error: u32,
     /// When it was connected.
@@ -269,7 +271,14 @@ impl Socket {
     /// A socket for a connection that `accept` took from this listener; it inherits.
     pub fn accepted(&self, fd: OwnedFd, peer: Address) -> Arc<Socket> {
         let mut options = Options::default();
-        options.inherit(&self.state.lock().options);
+        let late = {
+            let listener = self.state.lock();
+            options.inherit(&listener.options);
+            listener.options_are_late
+        };
+        if late {
+            options.apply_to_fresh(fd.as_raw_fd(), self.family); // the kernel took what was set when it came
+        }
         let state = State {
             phase: Phase::Connected,
             bound: true,
@@ -487,7 +496,11 @@ impl Socket {
             return Err(Status::INVALID);
         }
         drop(state);
-        system::local_address(self.fd()).ok_or(Status::INVALID)
+        let address = system::local_address(self.fd()).ok_or(Status::INVALID)?;
+        Ok(match self.kind {
+            Kind::Raw(_) => address.with_port(0), // the kernel's is the protocol
+            Kind::Stream | Kind::Datagram => address,
+        })
     }
 
     /// getpeername.

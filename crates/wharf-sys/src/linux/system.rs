@@ -20,6 +20,31 @@ pub fn check(result: i32) -> Result<i32> {
     }
 }
 
+/// Whether memory at this address can be read. The kernel looks: a signal mask is read before what is to be done with it
+/// is judged.
+pub fn is_readable(address: *const u8) -> bool {
+    const NOTHING_TO_DO: i32 = -1;
+    let word = (address as usize & !7) as *const u8;
+    // SAFETY: the kernel checks the address, and refuses what is to be done.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            NOTHING_TO_DO,
+            word,
+            std::ptr::null::<u8>(),
+            8usize,
+        )
+    };
+    !word.is_null() && (result == 0 || errno() != libc::EFAULT)
+}
+
+/// Whether there is an interface with that index.
+pub fn is_interface(index: u32) -> bool {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: there is room for a name.
+    !unsafe { libc::if_indextoname(index, name.as_mut_ptr()) }.is_null()
+}
+
 /// The error number of a failed call.
 pub fn errno() -> i32 {
     Error::last_os_error().raw_os_error().unwrap_or(0)

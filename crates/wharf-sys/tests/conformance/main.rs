@@ -35,6 +35,7 @@ mod errors_last;
 mod event_select;
 mod events;
 mod extra;
+mod faults;
 mod handles;
 mod hosts;
 mod input_waits;

@@ -89,6 +89,11 @@ pub enum Family {
 /// Both families, for tests that walk them.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
+/// An address as text, with its port and whoever's it is.
+pub fn address(text: &str) -> Address {
+    text.parse::<SocketAddr>().expect("an address").into()
+}
+
 impl Family {
     /// The `AF_` constant.
     pub fn number(self) -> i32 {

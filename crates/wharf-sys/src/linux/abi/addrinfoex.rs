@@ -148,7 +148,7 @@ pub unsafe fn get_addr_info_ex<U: Unit>(
             return Ok(());
         }
         // SAFETY: the caller's promise.
-        let overlapped = unsafe { Overlapped::new(how.overlapped.cast_mut()) };
+        let overlapped = unsafe { Overlapped::new(how.overlapped.cast_mut()) }?;
         let tell = match (overlapped.event_handle(), how.routine) {
             (0, Some(routine)) => Tell::Routine(routine),
             (0, None) | (_, Some(_)) => return Err(Status::INVALID),
@@ -336,7 +336,7 @@ pub unsafe extern "system" fn GetAddrInfoExOverlappedResult(
     }
     // SAFETY: the caller's promise.
     let overlapped = unsafe { Overlapped::new(lpoverlapped.cast_mut()) };
-    overlapped.code() as i32
+    overlapped.map_or(WSAEINVAL, |overlapped| overlapped.code() as i32)
 }
 
 /// Ends an asynchronous `GetAddrInfoExW` without a result: it is told of WSA_E_CANCELLED, at once but maybe after this call.

@@ -290,11 +290,23 @@ pub unsafe extern "system" fn WSAConnectByList(
 pub unsafe fn read_list(list: *const SOCKET_ADDRESS_LIST) -> Result<Vec<SocketAddr>, Status> {
     // SAFETY: the caller's promise.
     let count = unsafe { (&raw const (*list).iAddressCount).read_unaligned() };
+    // SAFETY: the caller's promise.
+    unsafe { read_entries(list, count.max(0) as usize) }
+}
+
+/// The first `count` addresses of a list, whatever it says itself: another thread may change it.
+///
+/// # Safety
+/// That many entries and the pointers in them are valid.
+pub unsafe fn read_entries(
+    list: *const SOCKET_ADDRESS_LIST,
+    count: usize,
+) -> Result<Vec<SocketAddr>, Status> {
     // SAFETY: the array begins there.
     let first = unsafe { &raw const (*list).Address }.cast::<SOCKET_ADDRESS>();
-    let address = |index: i32| {
+    let address = |index| {
         // SAFETY: within the array by the caller's promise.
-        let entry = unsafe { first.add(index as usize).read_unaligned() };
+        let entry = unsafe { first.add(index).read_unaligned() };
         if entry.lpSockaddr.is_null() || entry.iSockaddrLength < 2 {
             return Err(Status::FAULT);
         }
@@ -306,7 +318,7 @@ pub unsafe fn read_list(list: *const SOCKET_ADDRESS_LIST) -> Result<Vec<SocketAd
         let address = unsafe { read_address(entry.lpSockaddr, entry.iSockaddrLength, family) }?;
         Ok(address.socket_addr())
     };
-    (0..count.max(0)).map(address).collect()
+    (0..count).map(address).collect()
 }
 
 /// Connects to a service on a host, by the addresses that the names have. Waits, whatever the blocking mode.

@@ -6,7 +6,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{PCSTR, PSTR};
 
-use super::connection::read_list;
+use super::connection::read_entries;
 use super::winsock2::find;
 use super::{mswsock, store};
 use crate::platform::control::{Controlled, Input};
@@ -24,7 +24,7 @@ use crate::platform::{handle, last_error, startup};
 pub unsafe extern "system" fn ioctlsocket(s: SOCKET, cmd: i32, argp: *mut u32) -> i32 {
     let control = || {
         let socket = find(s)?;
-        if argp.is_null() {
+        if !option::is_readable(argp.cast()) {
             return Err(Status::FAULT);
         }
         match cmd {
@@ -63,6 +63,7 @@ pub unsafe extern "system" fn setsockopt(
             return option::set_open_type(value, optlen);
         }
         let socket = handle::socket(s)?;
+        let value = value.filter(|_| option::is_readable(optval));
         match socket.set_option(level, optname, value, optlen)? {
             SetEffect::None | SetEffect::ConnectError(_) => Ok(()),
             SetEffect::UpdateAcceptContext(listener) => {
@@ -104,7 +105,7 @@ pub unsafe extern "system" fn getsockopt(
         // SAFETY: the caller's promise.
         let length = unsafe { optlen.read_unaligned() };
         // SAFETY: the caller's promise.
-        let out = (!optval.is_null())
+        let out = option::is_readable(optval)
             .then(|| unsafe { std::slice::from_raw_parts_mut(optval, option::buffer_len(length)) });
         let (result, length) = match socket {
             Some(socket) => socket.get_option(level, optname, out, length),
@@ -136,18 +137,24 @@ pub unsafe extern "system" fn WSAIoctl(
 ) -> i32 {
     // SAFETY: the caller's promise.
     let input = unsafe { Captured::read(lpvinbuffer.cast(), cbinbuffer) };
-    // SAFETY: the caller's promise.
-    let overlapped = (!lpoverlapped.is_null()).then(|| unsafe { Overlapped::new(lpoverlapped) });
-    let how = overlapped
-        .map(|overlapped| How::Overlapped(overlapped, lpcompletionroutine, DoneOut::nowhere()));
-    // SAFETY: the caller's promise.
-    let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
-    let mut control = || {
+    let control = || {
         let socket = find(s)?;
         if lpcbbytesreturned.is_null() {
             return Err(Status::FAULT);
         }
+        let how = (!lpoverlapped.is_null()).then(|| {
+            // SAFETY: the caller's promise.
+            let overlapped = unsafe { Overlapped::new(lpoverlapped) }?;
+            Ok(How::Overlapped(
+                overlapped,
+                lpcompletionroutine,
+                DoneOut::nowhere(),
+            ))
+        });
+        let how = how.transpose()?;
         if dwiocontrolcode == SIO_GET_EXTENSION_FUNCTION_POINTER {
+            // SAFETY: the caller's promise; the input has been read.
+            let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
             return mswsock::extension(&socket, input.bytes(), output, how).map(Controlled::Done);
         }
         let list = match dwiocontrolcode {
@@ -155,6 +162,8 @@ pub unsafe extern "system" fn WSAIoctl(
             SIO_ADDRESS_LIST_SORT => unsafe { read_list_of(lpvinbuffer.cast(), cbinbuffer) }?,
             _ => Vec::new(),
         };
+        // SAFETY: the caller's promise; the input, which may be the same memory, has been read.
+        let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
         let input = Input {
             bytes: input.bytes(),
             list: &list,
@@ -225,7 +234,7 @@ unsafe fn read_list_of(
         return Err(Status::INVALID);
     }
     // SAFETY: the entries are within the buffer; what they point to is the caller's promise.
-    unsafe { read_list(list) }
+    unsafe { read_entries(list, count) }
 }
 
 /// # Safety

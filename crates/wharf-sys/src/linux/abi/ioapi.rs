@@ -1,7 +1,6 @@
 //! ioapiset.h: completion ports, cancelling, results of overlapped operations.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Acquire};
 
 use windows_sys::Win32::Foundation::{
     FALSE, HANDLE, INVALID_HANDLE_VALUE, TRUE, WAIT_IO_COMPLETION,
@@ -18,6 +17,7 @@ use super::{deadline, store};
 use crate::platform::object::Object;
 use crate::platform::parker::Deadline;
 use crate::platform::port::{Packet, Port};
+use crate::platform::request::Overlapped;
 use crate::platform::status::Status;
 use crate::platform::wait::{self, Waited};
 use crate::platform::{cancel, handle, last_error, thread};
@@ -312,16 +312,6 @@ pub unsafe extern "system" fn GetOverlappedResultEx(
     last_error::bool_result(result)
 }
 
-/// The status in an OVERLAPPED's Internal.
-///
-/// # Safety
-/// `overlapped` is valid.
-pub unsafe fn status_of(overlapped: *const OVERLAPPED) -> Status {
-    // SAFETY: valid by the caller's promise; the field is shared with whoever finishes the operation.
-    let internal = unsafe { AtomicUsize::from_ptr((&raw const (*overlapped).Internal).cast_mut()) };
-    Status(internal.load(Acquire) as u32 as i32) // pairs with the Release that wrote it, after InternalHigh
-}
-
 /// Waits as `wait` says (`None`: not at all), then reads what the OVERLAPPED says.
 ///
 /// # Safety
@@ -337,26 +327,24 @@ unsafe fn result_of(
         return Err(Status::INVALID_PARAMETER);
     }
     // SAFETY: valid by the caller's promise.
-    let mut status = unsafe { status_of(overlapped) };
+    let overlapped = unsafe { Overlapped::new(overlapped.cast_mut()) }?;
+    let mut status = overlapped.status();
     if status == Status::PENDING {
         let Some(limit) = wait else {
             return Err(Status::PENDING);
         };
-        // SAFETY: valid by the caller's promise.
-        let event = unsafe { (*overlapped).hEvent } as usize & !1;
-        wait_for_operation(
-            if event == 0 { file } else { event as HANDLE },
-            limit,
-            alertable,
-        )?;
-        // SAFETY: as above.
-        status = unsafe { status_of(overlapped) };
+        let waited = match overlapped.event_handle() {
+            0 => file,
+            event => event as HANDLE,
+        };
+        wait_for_operation(waited, limit, alertable)?;
+        status = overlapped.status();
         if status == Status::PENDING {
             status = Status::SUCCESS; // the event, not Internal, ends the wait
         }
     }
     // SAFETY: as above.
-    unsafe { store(transferred, (*overlapped).InternalHigh as u32) };
+    unsafe { store(transferred, overlapped.transferred() as u32) };
     if status.is_failure() {
         Err(status)
     } else {

@@ -419,7 +419,7 @@ unsafe fn delivery(
             return Err(Status::FAULT);
         }
         // SAFETY: not null, so valid by the caller's promise.
-        let overlapped = unsafe { Overlapped::new(overlapped) };
+        let overlapped = unsafe { Overlapped::new(overlapped) }?;
         Delivery::new(overlapped, routine, on_port, &changes.signalled)
             .map_err(|_no_event| Status::INVALID)
     };

@@ -73,7 +73,7 @@ unsafe fn begin(overlapped: *mut OVERLAPPED) -> Result<Overlapped, Status> {
         ));
     }
     // SAFETY: the caller's promise.
-    let overlapped = unsafe { Overlapped::new(overlapped) };
+    let overlapped = unsafe { Overlapped::new(overlapped) }?;
     overlapped.set_pending();
     Ok(overlapped)
 }

@@ -41,7 +41,7 @@ pub unsafe extern "system" fn WSAProviderConfigChange(
             return notification.wait().map_err(no_handle);
         }
         // SAFETY: the caller's promise.
-        let overlapped = unsafe { Overlapped::new(lpoverlapped) };
+        let overlapped = unsafe { Overlapped::new(lpoverlapped) }?;
         let waiting = notification.wait_overlapped(overlapped, lpcompletionroutine);
         waiting.map_err(no_handle)?;
         Err(Status::IO_PENDING)

@@ -7,7 +7,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, PCSTR, PSTR};
 
-use super::ioapi::{status_of, wait_for_operation};
+use super::ioapi::wait_for_operation;
 use super::store;
 use super::winsock2::find;
 use crate::platform::handle::{self, Named};
@@ -40,22 +40,23 @@ impl Call {
         self,
         start: impl FnOnce(&Named<Socket>, Option<How>) -> Result<Started, Status>,
     ) -> i32 {
-        let how = (!self.overlapped.is_null()).then(|| {
+        let is_overlapped = !self.overlapped.is_null();
+        let how = is_overlapped.then(|| {
             // SAFETY: the caller's promise.
-            let overlapped = unsafe { Overlapped::new(self.overlapped) };
+            let overlapped = unsafe { Overlapped::new(self.overlapped) }?;
             overlapped.set_pending(); // which it stays if the call is refused
             // SAFETY: the caller's promise.
             let out = unsafe { DoneOut::new(self.transferred, self.flags) };
-            How::Overlapped(overlapped, self.routine, out)
+            Ok(How::Overlapped(overlapped, self.routine, out))
         });
-        let started = find(self.socket).and_then(|socket| start(&socket, how));
+        let started = find(self.socket).and_then(|socket| start(&socket, how.transpose()?));
         let (bytes, result) = match started {
             Ok(Started::Done(bytes)) => (Some(bytes), Ok(())),
             Ok(Started::Cut(bytes)) => (Some(bytes), Err(Status::BUFFER_OVERFLOW)),
             Ok(Started::Pending) => (None, Err(Status::IO_PENDING)),
             Err(status) => (None, Err(status)),
         };
-        if let (Some(bytes), None) = (bytes, how) {
+        if let (Some(bytes), false) = (bytes, is_overlapped) {
             // SAFETY: the caller's promise.
             unsafe { store(self.transferred, bytes as u32) };
         }
@@ -269,26 +270,23 @@ pub unsafe extern "system" fn WSAGetOverlappedResult(
             return Err(Status::FAULT);
         }
         // SAFETY: valid by the caller's promise.
-        let mut status = unsafe { status_of(lpoverlapped) };
+        let overlapped = unsafe { Overlapped::new(lpoverlapped.cast_mut()) }?;
+        let mut status = overlapped.status();
         if status == Status::PENDING && fwait != 0 {
-            // SAFETY: valid by the caller's promise.
-            let event = unsafe { (*lpoverlapped).hEvent } as usize & !1;
-            let waited = if event == 0 {
-                s as HANDLE
-            } else {
-                event as HANDLE
+            let waited = match overlapped.event_handle() {
+                0 => s as HANDLE,
+                event => event as HANDLE,
             };
             // The handle's own code is Win32's here: WSA_INVALID_HANDLE.
             wait_for_operation(waited, None, false)
                 .map_err(|status| Status::from_win32(status.to_win32()))?;
-            // SAFETY: valid by the caller's promise.
-            status = unsafe { status_of(lpoverlapped) };
+            status = overlapped.status();
         }
         if status == Status::PENDING {
             return Err(Status::PENDING);
         }
         // SAFETY: valid by the caller's promise.
-        unsafe { store(lpcbtransfer, (*lpoverlapped).InternalHigh as u32) };
+        unsafe { store(lpcbtransfer, overlapped.transferred() as u32) };
         if status.is_failure() {
             return Err(status);
         }

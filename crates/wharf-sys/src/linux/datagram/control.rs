@@ -20,6 +20,7 @@ use super::super::status::Status;
 
 /// The length of a record's header, on both systems.
 const HEADER: usize = size_of::<CMSGHDR>();
+const LONGEST: usize = 1 << 20; // far more than the kernel takes
 const _: () = assert!(HEADER == size_of::<libc::cmsghdr>() && HEADER == 16);
 const _: () = assert!(size_of::<IN_PKTINFO>() == 8 && size_of::<IN6_PKTINFO>() == 20);
 
@@ -173,6 +174,9 @@ fn packet_info_v6(data: &[u8], wanted: &Wanted, writer: &mut Writer<'_>) -> Opti
 /// # Errors
 /// [`Status::INVALID`] for a record that is malformed, or that no send takes.
 pub fn to_linux(records: &[u8]) -> Result<Box<[u8]>, Status> {
+    if records.len() > LONGEST {
+        return Err(Status::INVALID);
+    }
     let mut out = vec![0; 2 * records.len()]; // no record grows by more than its header is long
     let mut writer = Writer {
         out: &mut out,

@@ -191,7 +191,10 @@ pub fn addresses(target: &Target, out: &mut [u8]) -> Result<(), Status> {
         None
     };
     let local = place(local, &mut rest)?;
-    let remote = place(name_of(target, libc::getpeername), &mut rest)?;
+    let remote = place(
+        name_of(target, libc::getpeername).or(target.peer),
+        &mut rest,
+    )?;
 
     head.fill(0);
     for (at, (pointer, len)) in [
@@ -264,6 +267,7 @@ mod tests {
             kind,
             bound,
             listening: false,
+            peer: None,
             connected_since: None,
             connect_error: 0,
         }

@@ -368,6 +368,7 @@ mod tests {
             kind,
             bound: false,
             listening: false,
+            peer: None,
             connected_since: None,
             connect_error: 0,
         }

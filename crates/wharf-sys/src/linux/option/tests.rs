@@ -33,6 +33,7 @@ impl Fixture {
             kind,
             bound: false,
             listening: false,
+            peer: None,
             connected_since: None,
             connect_error: 0,
         };

@@ -15,6 +15,7 @@ impl Socket {
             kind: self.kind,
             bound: state.bound,
             listening: state.phase == Phase::Listening,
+            peer: state.peer.filter(|_| state.phase == Phase::Connected),
             connected_since: state.connected_since,
             connect_error: state.connect_error,
         }
@@ -38,6 +39,7 @@ impl Socket {
         if let SetEffect::ConnectError(code) = effect {
             state.connect_error = code;
         }
+        state.options_are_late |= state.phase == Phase::Listening;
         Ok(effect)
     }
 
@@ -61,7 +63,9 @@ impl Socket {
     pub fn set_keepalive_values(&self, bytes: &[u8]) -> Result<(), Status> {
         let mut state = self.state();
         let target = self.target(&state);
-        option::keepalive_values(&target, &mut state.options, bytes)
+        option::keepalive_values(&target, &mut state.options, bytes)?;
+        state.options_are_late |= state.phase == Phase::Listening;
+        Ok(())
     }
 
     /// Bytes that can be read.
