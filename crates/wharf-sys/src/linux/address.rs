@@ -185,9 +185,9 @@ impl Address {
         Address::from(address)
     }
 
-    /// Whether this is the any-address (0.0.0.0 or ::), whatever the port.
+    /// Whether this is the any-address (0.0.0.0, ::, or ::ffff:0.0.0.0), whatever the port.
     pub fn is_unspecified(&self) -> bool {
-        self.socket_addr().ip().is_unspecified()
+        self.socket_addr().ip().to_canonical().is_unspecified()
     }
 
     /// The address as the standard library's type.

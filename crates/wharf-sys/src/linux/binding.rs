@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, MutexGuard};
 
 use super::address::Address;
 use super::bind_rules::{Claim, Sharing, refusal};
@@ -27,7 +27,7 @@ use super::network_events::Occasion;
 use super::option::Kind;
 use super::socket::{FLAG_BOUND, FLAG_SHARED, Phase, Socket, State, call_status};
 use super::status::Status;
-use super::{readiness, system};
+use super::{interfaces, readiness, system};
 
 /// Who is bound to a port of TCP (`true`) or UDP, oldest first.
 type Bound = HashMap<(bool, u16), Vec<Holder>>;
@@ -48,16 +48,14 @@ impl Socket {
     /// # Errors
     /// Those of bind.
     pub fn bind(&self, address: Address) -> Result<(), Status> {
-        if self.state().options.sharing(self.kind()) == Sharing::Exclusive {
-            self.must_not_meet_connections(&address)?;
+        let sharing = self.state_to_bind()?.options.sharing(self.kind());
+        if !interfaces::may_be_local(&address) {
+            return Err(Status::ADDRESS_NOT_AVAILABLE);
         }
-        let mut state = self.state();
-        if self.is_closed() {
-            return Err(Status::NOT_SOCKET); // nobody would take it off the table again
+        if sharing == Sharing::Exclusive {
+            self.must_not_meet_connections(&address)?; // looks at other sockets, so under no lock
         }
-        if state.bound || state.accepting_for.is_some() {
-            return Err(Status::INVALID);
-        }
+        let mut state = self.state_to_bind()?;
         let bound_to = match self.kind() {
             Kind::Raw(_) => system::bind(self.fd(), &address)
                 .map(|()| address)
@@ -74,8 +72,20 @@ impl Socket {
         Ok(())
     }
 
+    /// The state of a socket that may be bound.
+    fn state_to_bind(&self) -> Result<MutexGuard<'_, State>, Status> {
+        let state = self.state();
+        if self.is_closed() {
+            return Err(Status::NOT_SOCKET); // nobody would take it off the table again
+        }
+        if state.bound || state.accepting_for.is_some() {
+            return Err(Status::INVALID);
+        }
+        Ok(state)
+    }
+
     /// Binds to a port, and answers with which one.
-    fn bind_port(&self, state: &State, address: Address) -> Result<Address, Status> {
+    pub fn bind_port(&self, state: &State, address: Address) -> Result<Address, Status> {
         self.bind_port_in(&mut BOUND.lock(), state, address)
     }
 

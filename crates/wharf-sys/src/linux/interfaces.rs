@@ -1,7 +1,7 @@
 //! This host's addresses: which there are, which one leads where, and which of several destinations is best.
 
 use std::mem::offset_of;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use windows_sys::Win32::Networking::WinSock::*;
@@ -41,6 +41,42 @@ pub fn addresses(family: Family) -> Vec<SocketAddr> {
     if others.is_empty() { all } else { others }
 }
 
+/// Whether a socket may have this address by Windows' rules, as far as Linux does not see to it: groups and broadcasts are
+/// nobody's, and a scope has its interface.
+pub fn may_be_local(address: &Address) -> bool {
+    let address = address.socket_addr();
+    let scope_exists = match address {
+        SocketAddr::V6(address) => {
+            address.scope_id() == 0 || system::is_interface(address.scope_id())
+        }
+        SocketAddr::V4(_) => true,
+    };
+    scope_exists
+        && match address.ip().to_canonical() {
+            IpAddr::V4(ip) => !ip.is_multicast() && !is_broadcast(ip),
+            IpAddr::V6(ip) => !ip.is_multicast(),
+        }
+}
+
+/// Whether that address means everybody, here or in a network of this host.
+fn is_broadcast(ip: Ipv4Addr) -> bool {
+    const SMALLEST_NETWORK: u32 = 0b11; // with a broadcast address
+    let may_be = ip.to_bits() & SMALLEST_NETWORK == SMALLEST_NETWORK;
+    ip.is_broadcast() || may_be && system::interfaces().iter().any(|at| at.has_broadcast(ip))
+}
+
+impl Interface {
+    fn has_broadcast(&self, ip: Ipv4Addr) -> bool {
+        let (IpAddr::V4(own), Some(IpAddr::V4(mask))) =
+            (self.address.ip(), self.netmask.map(|mask| mask.ip()))
+        else {
+            return false;
+        };
+        let hosts = !mask.to_bits();
+        hosts > 1 && ip.to_bits() == own.to_bits() | hosts
+    }
+}
+
 /// The local address from which that destination is reached, with port 0.
 ///
 /// # Errors
@@ -52,6 +88,12 @@ pub fn source_for(destination: &Address) -> Result<Address, Status> {
     let family = destination.family();
     let socket = system::socket(family.linux(), libc::SOCK_DGRAM, 0).map_err(failed)?;
     const ANY_PORT: u16 = 9; // nothing is sent
+    let _ = system::set_socket_option(
+        socket.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_BROADCAST,
+        &1i32,
+    );
     system::connect(socket.as_raw_fd(), &destination.with_port(ANY_PORT)).map_err(failed)?;
     let source = system::local_address(socket.as_raw_fd()).ok_or(Status::NETWORK_UNREACHABLE)?;
     Ok(source.with_port(0))

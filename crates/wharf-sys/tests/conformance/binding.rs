@@ -788,3 +788,69 @@ fn port_zero_is_chosen_at_bind() {
         }
     }
 }
+
+/// Addresses of groups and broadcasts are nobody's own.
+/// Source: bind, WSAEADDRNOTAVAIL ("not a valid address for the local computer").
+#[test]
+fn groups_and_broadcasts_are_no_local_addresses() {
+    let _watch = watch();
+    let mut wrong = Vec::new();
+    for kind in [SOCK_STREAM, SOCK_DGRAM] {
+        for text in [
+            "239.1.2.3:0",
+            "255.255.255.255:0",
+            "127.255.255.255:0",
+            "[ff0e::1]:0",
+        ] {
+            let address = address(text);
+            let family = i32::from(address.storage.ss_family);
+            let socket = Socket::open(family, kind, 0).unwrap();
+            let answer = socket.bind(&address);
+            if answer != Err(WSAEADDRNOTAVAIL) {
+                wrong.push((kind, text, answer));
+            }
+        }
+    }
+    assert_eq!(wrong, []);
+}
+
+/// A socket is bound once, whatever stands in the way of a second address.
+/// Source: bind, WSAEINVAL; validated on Windows.
+#[test]
+fn second_bind_of_an_exclusive_listener_is_invalid() {
+    let _watch = watch();
+    let socket = Socket::tcp(Family::V4);
+    socket
+        .set_option(SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1)
+        .unwrap();
+    let listener = Listener::from_socket(socket, Family::V4);
+    assert_eq!(listener.bind(&listener.address), Err(WSAEINVAL));
+    let _pair = listener.pair();
+    assert_eq!(listener.bind(&listener.address), Err(WSAEINVAL));
+}
+
+/// A scope of IPv6 is that of an interface.
+/// Source: bind, WSAEADDRNOTAVAIL; validated on Windows.
+#[test]
+fn scope_must_exist() {
+    let _watch = watch();
+    let mut wrong = Vec::new();
+    for text in ["[::1]:0", "[::]:0", "[fe80::1]:0"] {
+        for kind in [SOCK_STREAM, SOCK_DGRAM] {
+            let mut address = address(text);
+            // SAFETY: a storage has room for the address.
+            unsafe {
+                (*address.as_mut_ptr().cast::<SOCKADDR_IN6>())
+                    .Anonymous
+                    .sin6_scope_id = 0xabacab
+            };
+            let answer = Socket::open(i32::from(AF_INET6), kind, 0)
+                .unwrap()
+                .bind(&address);
+            if answer != Err(WSAEADDRNOTAVAIL) {
+                wrong.push((text, kind, answer));
+            }
+        }
+    }
+    assert_eq!(wrong, []);
+}
