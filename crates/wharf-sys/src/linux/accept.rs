@@ -299,13 +299,20 @@ impl Socket {
         listener: &Socket,
     ) -> Result<(), Status> {
         let mut inherited = Options::default();
-        inherited.inherit(&listener.state().options);
+        let late = {
+            let listener = listener.state();
+            inherited.inherit(&listener.options);
+            listener.options_are_late
+        };
         let mut state = self.state();
         if self.is_closed() {
             return Err(Status::CANCELLED);
         }
         self.replace_descriptor(fd)?;
         let _ = state.options.apply_over(&inherited, self.fd(), self.family); // at worst an option is the listener's
+        if late {
+            state.options.apply_to_fresh(self.fd(), self.family); // the connection may be older than what is inherited
+        }
         state.phase = Phase::Connected;
         state.bound = true;
         state.accepted = true;

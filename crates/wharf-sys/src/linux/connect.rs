@@ -111,7 +111,9 @@ impl Socket {
         let operation = Operation::Connect(address, Transfer::new(data, TransferFlags::default()));
         let started = completion::start_pending(self, Side::Send, operation, overlapped);
         if started.is_err() {
-            self.state().phase = Phase::Open;
+            let mut state = self.state();
+            self.lift_limit(&state);
+            state.phase = Phase::Open;
         }
         self.observe(Occasion::Change);
         started.map(drop)
@@ -211,16 +213,36 @@ impl Socket {
             Phase::Connecting(_, ConnectKind::Blocking) => state.connect_error = 0,
             _ => {}
         }
+        self.lift_limit(state);
         state.connect_failed = true;
         state.connect_ended(status.to_winsock());
         state.phase = Phase::Open;
         self.bind_again(state);
     }
 
-    /// The kernel lets go of a port it chose itself when a connect ends.
-    fn bind_again(&self, state: &State) {
-        if let Some(address) = state.bound_to {
-            let _ = system::bind(self.fd(), &address); // it fails where the port was kept
+    /// The kernel lets go of a port it chose itself when a connect ends, and did not choose one for a connect that it
+    /// refused at once; on Windows the socket is bound by then.
+    fn bind_again(&self, state: &mut State) {
+        match state.bound_to {
+            Some(address) => {
+                let _ = system::bind(self.fd(), &address); // it fails where the port was kept
+            }
+            None if !state.bound => {
+                state.bound_to = self
+                    .bind_port(state, Address::unspecified(self.family))
+                    .ok();
+                state.bound = state.bound_to.is_some();
+            }
+            None => {}
+        }
+    }
+
+    /// The limit of a connect is not one of what follows it.
+    fn lift_limit(&self, state: &State) {
+        if let Phase::Connecting(target, _) = state.phase
+            && !target.socket_addr().ip().is_loopback()
+        {
+            let _ = state.options.restore_user_timeout(self.fd());
         }
     }
 
@@ -239,7 +261,8 @@ impl Socket {
         let mut state = self.state();
         if let Phase::Connecting(..) = state.phase {
             let _ = system::disconnect(self.fd());
-            self.bind_again(&state);
+            self.lift_limit(&state);
+            self.bind_again(&mut state);
             state.phase = Phase::Open;
         }
     }
