@@ -9,7 +9,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 use super::completion;
 use super::operation::Operation;
 use super::socket::{
-    Context, FLAG_CLOSED, FLAG_CONNECTED, FLAG_FIN, FLAG_NO_LINGER, FLAG_RECEIVE_SHUT,
+    Context, FLAG_CLEANED_UP, FLAG_CLOSED, FLAG_CONNECTED, FLAG_FIN, FLAG_RECEIVE_SHUT,
     FLAG_SEND_SHUT, FLAG_SHARED, Phase, Side, Socket,
 };
 use super::status::Status;
@@ -123,7 +123,7 @@ impl Socket {
             Some(time) if time.is_zero() => system::set_abortive(self.fd()),
             _ if self.has(FLAG_SHARED) => {} // the connection ends with its last descriptor
             None => self.finish_early(),
-            Some(_) if self.is_non_blocking() || self.has(FLAG_NO_LINGER) => self.finish_early(),
+            Some(_) if self.is_non_blocking() || self.ends_with_cleanup() => self.finish_early(),
             Some(time) => self.linger(Instant::now() + time),
         }
     }
@@ -158,8 +158,13 @@ impl Socket {
             .max(0) as usize
     }
 
-    /// Closing it will not wait for anything: the last WSACleanup.
-    pub fn forget_linger(&self) {
-        self.set_flag(FLAG_NO_LINGER, true);
+    /// The last WSACleanup closes it: that will not wait for anything, and signals no event and calls no routine.
+    pub fn end_with_cleanup(&self) {
+        self.set_flag(FLAG_CLEANED_UP, true);
+    }
+
+    /// Whether the last WSACleanup closes it.
+    pub fn ends_with_cleanup(&self) -> bool {
+        self.has(FLAG_CLEANED_UP)
     }
 }

@@ -306,6 +306,7 @@ fn announce(
             request.free();
             overlapped.write_result(status, transferred);
             match event {
+                _ if target.ends_with_cleanup() => {}
                 Some(event) => event.set(),
                 None if target.skips_event() => {}
                 None => target.signalled.set(),
@@ -329,7 +330,11 @@ fn announce(
             thread,
         } => {
             request.free();
-            queue_routine(overlapped, routine, &thread, status, transferred);
+            if target.ends_with_cleanup() {
+                overlapped.write_result(status, transferred);
+            } else {
+                queue_routine(overlapped, routine, &thread, status, transferred);
+            }
         }
         Delivery::Synchronous(outcome) => {
             let connection = match &mut request.operation {

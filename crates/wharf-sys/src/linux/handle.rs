@@ -157,7 +157,7 @@ pub fn close_sockets() {
         if let Object::Socket(socket) = &entry.object
             && TABLE.remove(key).is_some()
         {
-            socket.forget_linger(); // nothing is waited for
+            socket.end_with_cleanup(); // nothing is waited for
             entry.object.closed();
         }
     }

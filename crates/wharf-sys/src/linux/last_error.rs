@@ -45,6 +45,14 @@ pub fn winsock_result(result: Result<(), Status>) -> i32 {
     winsock_value(result.map(|()| 0), SOCKET_ERROR)
 }
 
+/// As [`winsock_value`], of a function for event objects, whose codes are Win32's.
+pub fn winsock_event_value<T>(result: Result<T, Status>, failure: T) -> T {
+    if result.is_ok() {
+        set(0);
+    }
+    win32_value(result, failure)
+}
+
 /// The result of a Winsock function that returns its WSA code, which is the last error too.
 pub fn winsock_code(result: Result<(), Status>) -> i32 {
     let code = result.err().map_or(0, Status::to_winsock);

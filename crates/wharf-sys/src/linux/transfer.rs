@@ -163,6 +163,9 @@ impl Socket {
         if self.is_non_blocking() {
             return How::Immediate;
         }
+        if !self.is_overlapped() {
+            return How::Waiting(None); // time-outs are for sockets with the overlapped attribute
+        }
         let state = self.state();
         let limit = match side {
             Side::Receive | Side::Urgent => state.options.receive_timeout(),

@@ -407,3 +407,40 @@ fn wrong_arguments_of_receives() {
         assert_eq!(mem::size_of::<WSAMSG>(), 56);
     });
 }
+
+/// Control data that the system cannot take is refused: the message is not lost silently.
+/// Source: WSASendMsg (a send that succeeds has been sent).
+#[test]
+fn too_much_control_data_is_refused() {
+    let _watch = watch();
+    let [sender, receiver] = [udp(Family::V4), udp_bound(Family::V4)];
+    let one = record(IPPROTO_IP, IP_TTL, &5i32.to_ne_bytes());
+    let many: Vec<u8> = one
+        .iter()
+        .copied()
+        .cycle()
+        .take(one.len() * 10_000)
+        .collect();
+    let (mut data, mut name, mut many) = (*b"x", address_of(*receiver), many);
+    let mut buffer = WSABUF {
+        len: 1,
+        buf: data.as_mut_ptr(),
+    };
+    let message = WSAMSG {
+        name: name.as_mut_ptr(),
+        namelen: name.len,
+        lpBuffers: &mut buffer,
+        dwBufferCount: 1,
+        Control: WSABUF {
+            len: many.len() as u32,
+            buf: many.as_mut_ptr(),
+        },
+        dwFlags: 0,
+    };
+    let mut sent = 0;
+    // SAFETY: everything lives through the call.
+    let answer = check(unsafe { WSASendMsg(sender.0, &message, 0, &mut sent, null_mut(), None) });
+    receiver.set_non_blocking(true);
+    let arrived = receiver.recv_some(4);
+    assert_eq!(answer.is_ok(), arrived.is_ok(), "{answer:?} {arrived:?}");
+}

@@ -659,3 +659,90 @@ fn addresses_are_ignored_on_a_stream() {
         assert!(letter.has_no_sender());
     });
 }
+
+/// The any-address is no destination, in the form of IPv6 either.
+/// Source: sendto, WSAEADDRNOTAVAIL.
+#[test]
+fn mapped_any_address_is_no_destination() {
+    let _watch = watch();
+    let receiver = udp_bound(Family::V4);
+    let dual = udp(Family::V6);
+    dual.set_option(IPPROTO_IPV6, IPV6_V6ONLY, 0).unwrap();
+    let port = address_of(*receiver).port();
+    let to = address(&format!("[::ffff:0.0.0.0]:{port}"));
+    assert_eq!(dual.send_to(b"x", &to), Err(WSAEADDRNOTAVAIL));
+}
+
+/// A datagram has the data of all buffers, however many there are.
+/// Source: WSASend, lpBuffers.
+#[test]
+fn datagram_of_many_buffers() {
+    const COUNT: usize = 1500;
+    let _watch = watch();
+    let [a, b] = udp_pair(Family::V4);
+    let data: Vec<u8> = (0..COUNT).map(|index| index as u8).collect();
+    let request = Request::from_data(&data);
+    let pieces = request.pieces(&[1; COUNT]);
+    let mut sent = 0;
+    // SAFETY: everything lives through the call.
+    let answer = check(unsafe {
+        WSASend(
+            a.0,
+            pieces.as_ptr(),
+            COUNT as u32,
+            &mut sent,
+            0,
+            null_mut(),
+            None,
+        )
+    });
+    b.set_option(SOL_SOCKET, SO_RCVTIMEO, 1000).unwrap();
+    let received = b.recv_some(4 * COUNT).unwrap_or_default();
+    assert_eq!(
+        (answer, sent as usize, received.len()),
+        (Ok(()), COUNT, COUNT)
+    );
+    assert_eq!(received, data);
+}
+
+/// And fills any number.
+/// Source: WSARecv, lpBuffers.
+#[test]
+fn datagram_into_many_buffers() {
+    const COUNT: usize = 1500;
+    let _watch = watch();
+    let [a, b] = udp_pair(Family::V4);
+    let data: Vec<u8> = (0..COUNT).map(|index| index as u8).collect();
+    a.send(&data).unwrap();
+    let request = Request::new(COUNT);
+    let pieces = request.pieces(&[1; COUNT]);
+    let (mut got, mut flags) = (0, 0);
+    // SAFETY: everything lives through the call.
+    let answer = check(unsafe {
+        WSARecv(
+            b.0,
+            pieces.as_ptr(),
+            COUNT as u32,
+            &mut got,
+            &mut flags,
+            null_mut(),
+            None,
+        )
+    });
+    assert_eq!((answer, got as usize), (Ok(()), COUNT));
+    assert_eq!(request.buffer(), data);
+}
+
+/// The longest datagram is that of the destination's family.
+/// Source: sendto, WSAEMSGSIZE.
+#[test]
+fn longest_datagram_is_of_the_destinations_family() {
+    let _watch = watch();
+    let receiver = udp_bound(Family::V4);
+    let dual = udp(Family::V6);
+    dual.set_option(IPPROTO_IPV6, IPV6_V6ONLY, 0).unwrap();
+    let port = address_of(*receiver).port();
+    let to = address(&format!("[::ffff:127.0.0.1]:{port}"));
+    assert_eq!(dual.send_to(&vec![0; 65520], &to), Err(WSAEMSGSIZE));
+    assert_eq!(dual.send_to(b"x", &to), Ok(1));
+}

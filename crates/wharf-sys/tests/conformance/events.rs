@@ -5,6 +5,7 @@ use std::ptr::{null, null_mut};
 use wharf_sys::*;
 
 use crate::harness::*;
+use crate::tcp::startup;
 
 /// A name no other test and no other run uses, in both character sets, with a terminating zero.
 fn unique_name(test: &str) -> (Vec<u8>, Vec<u16>) {
@@ -359,4 +360,34 @@ fn winsock_wait_takes_1_to_64_events() {
             wsa_wait(handles, FALSE, 0, FALSE)
         });
     }
+}
+
+/// As every function of Winsock that succeeds, those of events set the last error to 0.
+/// Source: WSAGetLastError; what Windows does for the functions that move data, taken for all of them.
+#[test]
+fn winsock_event_functions_clear_the_last_error() {
+    let _watch = watch();
+    startup();
+    let mut left = Vec::new();
+    let mut note = |name: &'static str| {
+        if last_error() != 0 {
+            left.push(name);
+        }
+    };
+    // SAFETY: takes no pointers.
+    unsafe {
+        set_last_error(UNTOUCHED);
+        let event = WSACreateEvent();
+        note("WSACreateEvent");
+        set_last_error(UNTOUCHED);
+        assert_eq!(WSASetEvent(event), TRUE);
+        note("WSASetEvent");
+        set_last_error(UNTOUCHED);
+        assert_eq!(WSAResetEvent(event), TRUE);
+        note("WSAResetEvent");
+        set_last_error(UNTOUCHED);
+        assert_eq!(WSACloseEvent(event), TRUE);
+        note("WSACloseEvent");
+    }
+    assert_eq!(left, [""; 0]);
 }

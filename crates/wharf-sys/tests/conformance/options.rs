@@ -979,3 +979,76 @@ fn base_handle_is_the_socket() {
         (Ok(()), socket.0, size_of::<SOCKET>())
     );
 }
+
+/// A negative length is refused for every option.
+/// Source: getsockopt, setsockopt, WSAEFAULT, WSAENOBUFS; validated on Windows.
+#[test]
+fn negative_lengths_of_the_rarer_options() {
+    let _watch = watch();
+    let mut wrong = Vec::new();
+    let socket = udp();
+    let mut value = [0u8; 64];
+    for (level, name) in [
+        (IPPROTO_IP, IP_OPTIONS),
+        (IPPROTO_IP, IP_UNICAST_IF),
+        (IPPROTO_IP, IP_TTL),
+    ] {
+        for len in [-1, 0] {
+            let mut left = len;
+            // SAFETY: there is room for four bytes.
+            let got =
+                check(unsafe { getsockopt(socket.0, level, name, value.as_mut_ptr(), &mut left) });
+            if (got, left) != (Err(WSAEFAULT), len) {
+                wrong.push(("get", name, len, got, left));
+            }
+        }
+    }
+    for name in [IP_OPTIONS, IP_ADD_MEMBERSHIP, IP_UNICAST_IF, IP_TTL] {
+        // SAFETY: there are four bytes.
+        let set = check(unsafe { setsockopt(socket.0, IPPROTO_IP, name, value.as_ptr(), -1) });
+        if set != Err(WSAENOBUFS) {
+            wrong.push(("set", name, -1, set, 0));
+        }
+    }
+    assert_eq!(wrong, []);
+}
+
+/// SO_BSP_STATE tells the peer as long as getpeername does.
+/// Source: SO_BSP_STATE (the addresses of the socket).
+#[test]
+fn bsp_state_outlives_the_connection() {
+    let _watch = watch();
+    let remote = |socket: Raw| {
+        let mut out = [0u8; 200];
+        socket
+            .option_bytes(SOL_SOCKET, SO_BSP_STATE, &mut out)
+            .unwrap();
+        let at = std::mem::offset_of!(CSADDR_INFO, RemoteAddr)
+            + std::mem::offset_of!(SOCKET_ADDRESS, iSockaddrLength);
+        u32::from_ne_bytes(out[at..at + 4].try_into().unwrap())
+    };
+    let pair = connected_pair(Family::V4);
+    assert_eq!(remote(*pair.server), 16);
+    pair.client.shutdown(SD_BOTH).unwrap();
+    pair.server.shutdown(SD_BOTH).unwrap();
+    let server = *pair.server;
+    until("the end", || server.peer_address().is_ok());
+    assert_eq!(remote(server), 16, "both sides ended");
+}
+
+/// Time-outs are for sockets with the overlapped attribute.
+/// Source: SO_RCVTIMEO, remarks.
+#[test]
+fn synchronous_sockets_have_no_time_outs() {
+    let _watch = watch();
+    let listener = Listener::new(Family::V4);
+    let client = Socket::tcp_synchronous(Family::V4);
+    client.connect(&listener.address).unwrap();
+    let server = listener.accept().unwrap();
+    client.set_option(SOL_SOCKET, SO_RCVTIMEO, 30).unwrap();
+    let raw = *client;
+    let worker = spawn(move || raw.recv_some(1));
+    sleep(300);
+    server.send_all(b"x");
+    assert_eq!(worker.join(), Ok(b"x".to_vec()));
+}

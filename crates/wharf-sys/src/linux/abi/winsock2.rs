@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windows_sys::Win32::Foundation::{HANDLE, WAIT_EVENT};
+use windows_sys::Win32::Foundation::{FALSE, HANDLE, TRUE, WAIT_EVENT};
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::core::BOOL;
 
@@ -146,7 +146,7 @@ pub unsafe extern "system" fn WSASocketW(
     r#type: i32,
     protocol: i32,
     lpprotocolinfo: *const WSAPROTOCOL_INFOW,
-    _g: u32,
+    g: u32,
     dwflags: u32,
 ) -> SOCKET {
     let info = (!lpprotocolinfo.is_null()).then(|| {
@@ -157,7 +157,7 @@ pub unsafe extern "system" fn WSASocketW(
             promised: info.dwProviderReserved,
         }
     });
-    make_socket_with(af, r#type, protocol, info, dwflags)
+    make_socket_with(af, r#type, protocol, info, g, dwflags)
 }
 
 /// As `WSASocketW`, with protocol information in 8-bit text.
@@ -171,7 +171,7 @@ pub unsafe extern "system" fn WSASocketA(
     r#type: i32,
     protocol: i32,
     lpprotocolinfo: *const WSAPROTOCOL_INFOA,
-    _g: u32,
+    g: u32,
     dwflags: u32,
 ) -> SOCKET {
     let info = (!lpprotocolinfo.is_null()).then(|| {
@@ -182,7 +182,7 @@ pub unsafe extern "system" fn WSASocketA(
             promised: info.dwProviderReserved,
         }
     });
-    make_socket_with(af, r#type, protocol, info, dwflags)
+    make_socket_with(af, r#type, protocol, info, g, dwflags)
 }
 
 /// What WSASocket reads of a WSAPROTOCOL_INFO.
@@ -196,6 +196,7 @@ fn make_socket_with(
     kind: i32,
     protocol: i32,
     info: Option<Described>,
+    group: u32,
     flags: u32,
 ) -> SOCKET {
     const MULTIPOINT: u32 = WSA_FLAG_MULTIPOINT_C_ROOT
@@ -213,7 +214,7 @@ fn make_socket_with(
             given
         }
     };
-    let made = if flags & !KNOWN != 0 {
+    let made = if flags & !KNOWN != 0 || group != 0 {
         startup::check().and(Err(Status::INVALID))
     } else if promised != 0 {
         startup::check().and_then(|()| handle::claim(promised))
@@ -337,11 +338,11 @@ pub unsafe fn accept_with(
         return Err(Status::FAULT); // before a connection is taken: it stays queued
     }
     let (accepted, peer) = take(&listener)?;
-    if wants_address {
-        // SAFETY: the caller's promise.
-        unsafe { write_address(&peer, addr, addrlen) }?;
-    }
     let handle = open_socket(accepted.clone())?;
+    if wants_address {
+        // SAFETY: the caller's promise. (Another thread may have made the room smaller meanwhile: the connection is there.)
+        let _ = unsafe { write_address(&peer, addr, addrlen) };
+    }
     accepted.inherit_network_events(&listener, handle);
     Ok(handle)
 }
@@ -440,7 +441,7 @@ pub unsafe extern "system" fn shutdown(s: SOCKET, how: i32) -> i32 {
 /// None needed.
 pub unsafe extern "system" fn WSACreateEvent() -> WSAEVENT {
     let event = Event::new(true, false);
-    last_error::win32_value(
+    last_error::winsock_event_value(
         handle::open(Object::Event(event)).map(|handle| handle as WSAEVENT),
         WSA_INVALID_EVENT,
     )
@@ -457,7 +458,8 @@ pub fn event_of(handle: WSAEVENT) -> Result<Named<Event>, Status> {
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn WSACloseEvent(hevent: WSAEVENT) -> BOOL {
-    last_error::bool_result(event_of(hevent).and_then(|_| handle::close(hevent as HANDLE)))
+    let result = event_of(hevent).and_then(|_| handle::close(hevent as HANDLE));
+    last_error::winsock_event_value(result.map(|()| TRUE), FALSE)
 }
 
 /// Signals an event.
@@ -467,7 +469,8 @@ pub unsafe extern "system" fn WSACloseEvent(hevent: WSAEVENT) -> BOOL {
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn WSASetEvent(hevent: WSAEVENT) -> BOOL {
-    last_error::bool_result(event_of(hevent).map(|event| event.set()))
+    let result = event_of(hevent).map(|event| event.set());
+    last_error::winsock_event_value(result.map(|()| TRUE), FALSE)
 }
 
 /// Makes an event non-signalled.
@@ -477,7 +480,8 @@ pub unsafe extern "system" fn WSASetEvent(hevent: WSAEVENT) -> BOOL {
 /// # Safety
 /// None needed.
 pub unsafe extern "system" fn WSAResetEvent(hevent: WSAEVENT) -> BOOL {
-    last_error::bool_result(event_of(hevent).map(|event| event.reset()))
+    let result = event_of(hevent).map(|event| event.reset());
+    last_error::winsock_event_value(result.map(|()| TRUE), FALSE)
 }
 
 /// Waits until one or all of several objects are signalled.

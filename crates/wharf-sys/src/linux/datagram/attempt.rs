@@ -431,7 +431,9 @@ impl SendDatagram {
             libc::EAGAIN => Some(Attempt::Blocked),
             libc::EINTR => None,
             // A queue on its way was full. The kernel tells of such a loss only because it keeps errors for us.
-            libc::ENOBUFS => Some(Attempt::done(self.buffers.total(), true)),
+            libc::ENOBUFS if !matches!(self.to, Destination::WithControl(_)) => {
+                Some(Attempt::done(self.buffers.total(), true))
+            }
             // Its own shutdown came between the call and the attempt.
             libc::EPIPE => failed(Status::PIPE_DISCONNECTED),
             libc::ECONNREFUSED => {
