@@ -282,3 +282,36 @@ impl Socket {
         Ok(())
     }
 }
+
+#[cfg(all(test, not(miri)))] // miri has no sockets
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::address::Family;
+    use super::super::interfaces;
+    use super::super::option::Kind;
+    use super::*;
+
+    /// The limit of a connect to another host would end later connections whose peers read nothing for that long.
+    #[test]
+    fn a_failed_connect_leaves_no_limit() {
+        let far = Address::from(SocketAddr::from(([198, 51, 100, 7], 9)));
+        let Ok(own) = interfaces::source_for(&far) else {
+            return println!("this host has no address by which others reach it");
+        };
+        let [holder, socket] =
+            [(); 2].map(|()| Socket::new(Family::V4, Kind::Stream, true).expect("a socket"));
+        holder.bind(own).expect("an address of this host");
+        let nobody = holder.local_address().expect("it is bound");
+        assert!(!nobody.socket_addr().ip().is_loopback());
+        assert_eq!(
+            socket.connect(Some(nobody)),
+            Err(Status::CONNECTION_REFUSED)
+        );
+        let mut limit = 0;
+        let name = libc::TCP_USER_TIMEOUT;
+        system::read_socket_option(socket.fd(), libc::IPPROTO_TCP, name, &mut limit)
+            .expect("an option of TCP");
+        assert_eq!(limit, 0);
+    }
+}

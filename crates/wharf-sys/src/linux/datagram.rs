@@ -43,6 +43,9 @@ pub fn ask_for_packet_info(fd: RawFd, family: Family) {
     }
 }
 
+/// No datagram is longer.
+const LONGEST: usize = u16::MAX as usize;
+
 impl Socket {
     /// A receive on a datagram socket.
     ///
@@ -81,10 +84,7 @@ impl Socket {
         if flags & OF_STREAMS != 0 {
             return Err(Status::OPERATION_UNSUPPORTED);
         }
-        if !buffers.fit_one_call() {
-            return Err(Status::NO_BUFFERS); // it would be cut
-        }
-
+        let buffers = buffers.for_scattering(LONGEST);
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Receive));
         if let Report::Message(_) = report
             && !self.has(FLAG_PACKET_INFO)
@@ -128,9 +128,7 @@ impl Socket {
         if buffers.total() > option::message_max(self.family) as usize {
             return Err(Status::INVALID_BUFFER_SIZE);
         }
-        if !buffers.fit_one_call() {
-            return Err(Status::NO_BUFFERS); // it would be cut
-        }
+        let buffers = buffers.gathered()?;
         self.bind_implicitly()?;
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
         let to = match to {

@@ -43,19 +43,6 @@ fn control(
     (check(result), returned)
 }
 
-/// A scope that does not exist makes an address that is not of this machine.
-/// Source: bind, WSAEADDRNOTAVAIL; validated on Windows.
-#[test]
-fn scope_must_exist() {
-    let _watch = watch();
-    differs_under_wine("answers WSAEINVAL", || {
-        let socket = Socket::tcp(Family::V6);
-        let nowhere = v6("fe80::1", 0, 0x00ff_fff0);
-        assert_eq!(socket.bind(&nowhere), Err(WSAEADDRNOTAVAIL));
-        assert_eq!(socket.bind(&Family::V6.loopback(0)), Ok(()));
-    });
-}
-
 /// A socket of IPv6 alone has no use for the mapped addresses of IPv4, although somebody listens there.
 /// Source: "Dual-Stack Sockets"; IPV6_V6ONLY; bind and connect, WSAEADDRNOTAVAIL and WSAENETUNREACH.
 #[test]

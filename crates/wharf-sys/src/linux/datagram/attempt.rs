@@ -261,6 +261,9 @@ impl ReceiveDatagram {
     /// # Safety
     /// As that of [`Envelope::control`].
     unsafe fn arrived(&self, socket: &Socket, bytes: usize, envelope: &Envelope) -> Attempt {
+        if let Err(status) = self.buffers.scatter(bytes) {
+            return Attempt::failed(status);
+        }
         let data_cut = envelope.message.msg_flags & libc::MSG_TRUNC != 0;
         let cut = match self.report {
             Report::Nowhere => data_cut,

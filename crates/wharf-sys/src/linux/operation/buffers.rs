@@ -1,11 +1,20 @@
 //! A caller's buffers, as the kernel takes them.
 
+use super::super::status::Status;
+use super::super::system;
+
 /// The caller's buffers, in order: the WSABUF array, captured.
 pub struct Buffers {
     inline: [libc::iovec; INLINE],
-    more: Vec<libc::iovec>, // all of them, if there are more than fit `inline`
-    first: usize,           // those before are used up
+    many: Option<Box<Many>>, // if there are more than fit `inline`
+    first: usize,            // those before are used up
     count: usize,
+}
+
+/// More of them than fit a [`Buffers`] itself.
+struct Many {
+    pieces: Vec<libc::iovec>,
+    aside: Vec<u8>, // the data of a datagram whose pieces are too many for one call; `inline` names it
 }
 
 const INLINE: usize = 4;
@@ -25,12 +34,15 @@ impl Buffers {
         });
         let mut captured = Buffers {
             inline: [EMPTY; INLINE],
-            more: Vec::new(),
+            many: None,
             first: 0,
             count,
         };
         if count > INLINE {
-            captured.more = iovecs.collect();
+            captured.many = Some(Box::new(Many {
+                pieces: iovecs.collect(),
+                aside: Vec::new(),
+            }));
         } else {
             for (place, iovec) in captured.inline.iter_mut().zip(iovecs) {
                 *place = iovec;
@@ -49,7 +61,7 @@ impl Buffers {
         };
         Buffers {
             inline,
-            more: Vec::new(),
+            many: None,
             first: usize::from(length == 0), // an empty one is used up
             count: 1,
         }
@@ -61,18 +73,16 @@ impl Buffers {
     }
 
     fn all(&mut self) -> &mut [libc::iovec] {
-        if self.count > INLINE {
-            &mut self.more
-        } else {
-            &mut self.inline[..self.count]
+        match &mut self.many {
+            Some(many) if self.count > INLINE => &mut many.pieces,
+            _ => &mut self.inline[..self.count],
         }
     }
 
     fn left(&self) -> &[libc::iovec] {
-        let all = if self.count > INLINE {
-            &self.more[..]
-        } else {
-            &self.inline[..self.count]
+        let all = match &self.many {
+            Some(many) if self.count > INLINE => &many.pieces[..],
+            _ => &self.inline[..self.count],
         };
         &all[self.first..]
     }
@@ -111,8 +121,57 @@ impl Buffers {
         self.first = first;
     }
 
+    /// Whether one call takes them all.
     pub fn fit_one_call(&self) -> bool {
         self.left().len() <= LONGEST
+    }
+
+    /// For a datagram to be sent, which one call has to take: their data at this moment, if they are too many.
+    ///
+    /// # Errors
+    /// `FAULT`.
+    pub fn gathered(self) -> Result<Buffers, Status> {
+        if self.fit_one_call() {
+            return Ok(self);
+        }
+        let mut aside = vec![0; self.total()];
+        system::copy_from(self.left(), &mut aside).map_err(|_| Status::FAULT)?;
+        Ok(self.set_aside(aside))
+    }
+
+    /// For a datagram of at most `longest` bytes to be received: as much memory elsewhere, if they are too many. What arrives
+    /// there is to be [scattered](Self::scatter).
+    pub fn for_scattering(self, longest: usize) -> Buffers {
+        if self.fit_one_call() {
+            return self;
+        }
+        let room = self.total().min(longest);
+        self.set_aside(vec![0; room])
+    }
+
+    fn set_aside(mut self, aside: Vec<u8>) -> Buffers {
+        let mut elsewhere = Buffers::none();
+        if let Some(many) = &mut self.many {
+            many.pieces.drain(..self.first);
+            many.aside = aside;
+            elsewhere = Buffers::one(many.aside.as_mut_ptr(), many.aside.len());
+        }
+        elsewhere.many = self.many;
+        elsewhere
+    }
+
+    /// Of a datagram, `bytes` bytes have arrived: they are copied to the caller's buffers, unless they are there.
+    ///
+    /// # Errors
+    /// `FAULT`.
+    pub fn scatter(&self, bytes: usize) -> Result<(), Status> {
+        match &self.many {
+            Some(many) if self.count <= INLINE => {
+                let arrived = &many.aside[..bytes.min(many.aside.len())];
+                system::copy_to(&many.pieces, arrived).map_err(|_| Status::FAULT)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The message that names them, for recvmsg and sendmsg.
@@ -154,6 +213,38 @@ mod tests {
             buffers.advance(total - 5);
             assert!(buffers.is_empty());
         }
+    }
+
+    #[test]
+    fn too_many_for_one_call_are_gathered_and_scattered() {
+        let mut memory: Vec<u8> = (0..3000).map(|index| index as u8).collect();
+        let base = memory.as_mut_ptr();
+        let pieces = |step: usize| {
+            let at = move |index: usize| (base.wrapping_add(index * step), step);
+            Buffers::new((0..3000 / step).map(at))
+        };
+        let Ok(mut gathered) = pieces(1).gathered() else {
+            panic!("there is memory");
+        };
+        let message = gathered.message();
+        assert_eq!((message.msg_iovlen, gathered.total()), (1, 3000));
+        // SAFETY: the message names them, and they are there.
+        let data =
+            unsafe { std::slice::from_raw_parts((*message.msg_iov).iov_base.cast::<u8>(), 3000) };
+        assert_eq!(data[..], memory[..]);
+
+        let mut buffers = pieces(2).for_scattering(2500);
+        let message = buffers.message();
+        assert_eq!((message.msg_iovlen, buffers.total()), (1, 2500));
+        // SAFETY: as above.
+        unsafe {
+            (*message.msg_iov)
+                .iov_base
+                .cast::<u8>()
+                .write_bytes(7, 2500)
+        };
+        assert_eq!(buffers.scatter(5), Ok(()));
+        assert_eq!(memory[..6], [7, 7, 7, 7, 7, 5]);
     }
 
     #[test]
