@@ -954,14 +954,16 @@ fn sockaddrs_of_a_foreign_buffer_do_not_fault() {
 #[test]
 fn late_options_are_in_effect() {
     let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let client = listener.client();
-    listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
-    let server = listener.accept().unwrap();
-    assert_eq!(server.option(SOL_SOCKET, SO_OOBINLINE), Ok(1));
-    server.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
-    assert_eq!(client.send_flags(b"u", MSG_OOB), Ok(1));
-    assert_eq!(server.recv_some(8), Ok(b"u".to_vec()));
+    differs_under_wine("inherits what the connection came with", || {
+        let listener = Listener::new(Family::V4);
+        let client = listener.client();
+        listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
+        let server = listener.accept().unwrap();
+        assert_eq!(server.option(SOL_SOCKET, SO_OOBINLINE), Ok(1));
+        server.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
+        assert_eq!(client.send_flags(b"u", MSG_OOB), Ok(1));
+        assert_eq!(server.recv_some(8), Ok(b"u".to_vec()));
+    });
 }
 
 /// As do options that are switched off.
@@ -969,16 +971,18 @@ fn late_options_are_in_effect() {
 #[test]
 fn late_options_are_off() {
     let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
-    let client = listener.client();
-    listener.set_option(SOL_SOCKET, SO_OOBINLINE, 0).unwrap();
-    let server = listener.accept().unwrap();
-    assert_eq!(server.option(SOL_SOCKET, SO_OOBINLINE), Ok(0));
-    client.send_flags(b"u", MSG_OOB).unwrap();
-    until("the urgent byte", || server.ioctl(SIOCATMARK, 7) == Ok(0));
-    server.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
-    assert_eq!(server.recv_flags(&mut [0; 4], MSG_OOB), Ok(1));
+    differs_under_wine("inherits what the connection came with", || {
+        let listener = Listener::new(Family::V4);
+        listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
+        let client = listener.client();
+        listener.set_option(SOL_SOCKET, SO_OOBINLINE, 0).unwrap();
+        let server = listener.accept().unwrap();
+        assert_eq!(server.option(SOL_SOCKET, SO_OOBINLINE), Ok(0));
+        client.send_flags(b"u", MSG_OOB).unwrap();
+        until("the urgent byte", || server.ioctl(SIOCATMARK, 7) == Ok(0));
+        server.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
+        assert_eq!(server.recv_flags(&mut [0; 4], MSG_OOB), Ok(1));
+    });
 }
 
 /// An accept socket has its own options, whatever the listener had when the connection came.
@@ -986,17 +990,19 @@ fn late_options_are_off() {
 #[test]
 fn accept_socket_keeps_its_options_in_effect() {
     let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let port = port_of(*listener, 7);
-    let client = listener.client();
-    listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
-    let acceptor = Socket::tcp(Family::V4);
-    acceptor.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
-    let layout = AcceptLayout::without_data();
-    let request = layout.request();
-    assert_eq!(listener.accept_ex(*acceptor, &request, layout), PENDING);
-    assert_eq!(next(&port), request.success(7, 0));
-    acceptor.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
-    client.send_flags(b"u", MSG_OOB).unwrap();
-    assert_eq!(acceptor.recv_some(8), Ok(b"u".to_vec()));
+    differs_under_wine("gives the accept socket the listener's", || {
+        let listener = Listener::new(Family::V4);
+        let port = port_of(*listener, 7);
+        let client = listener.client();
+        listener.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
+        let acceptor = Socket::tcp(Family::V4);
+        acceptor.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
+        let layout = AcceptLayout::without_data();
+        let request = layout.request();
+        assert_eq!(listener.accept_ex(*acceptor, &request, layout), PENDING);
+        assert_eq!(next(&port), request.success(7, 0));
+        acceptor.set_option(SOL_SOCKET, SO_RCVTIMEO, 3000).unwrap();
+        client.send_flags(b"u", MSG_OOB).unwrap();
+        assert_eq!(acceptor.recv_some(8), Ok(b"u".to_vec()));
+    });
 }
