@@ -23,7 +23,42 @@ unsafe extern "C" {
     pub fn _endthreadex(code: u32) -> !;
 }
 
+/// Sockets as what the standard library's are made of, by the same names on both systems.
+pub mod owned {
+    use std::os::windows::io::{FromRawSocket, IntoRawSocket, OwnedSocket};
+
+    use windows_sys::Win32::Networking::WinSock::{SOCKET, WSA_ERROR};
+
+    /// What owns a socket in the standard library.
+    pub type Owned = OwnedSocket;
+
+    /// Whether a socket that came in, or was lent, may have operations under way that others have started: a duplicate of
+    /// its handle names the same socket.
+    pub const SHARES_OPERATIONS: bool = true;
+
+    /// The same handle, which the caller owns.
+    ///
+    /// # Errors
+    /// None here.
+    ///
+    /// # Safety
+    /// The handle is that of a socket, and the caller's to give away.
+    pub unsafe fn into_owned(socket: SOCKET) -> Result<Owned, WSA_ERROR> {
+        // SAFETY: the caller's promise.
+        Ok(unsafe { OwnedSocket::from_raw_socket(socket as _) })
+    }
+
+    /// The same handle, which is the caller's to close.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn from_owned(owned: Owned) -> Result<SOCKET, WSA_ERROR> {
+        Ok(owned.into_raw_socket() as SOCKET)
+    }
+}
+
 /// Implements `AsSocket` for a type that owns a socket and has `fn as_raw(&self) -> SOCKET`. On Linux it is `AsFd`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! implement_as_descriptor {
     ($type:ty) => {

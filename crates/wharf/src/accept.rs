@@ -1,36 +1,15 @@
-//! What an overlapped accept has beside its OVERLAPPED: a socket for the connection, and room for two addresses.
+//! A connection that an overlapped accept has taken.
 
 use std::mem::size_of;
 use std::net::SocketAddr;
-use std::ptr::null_mut;
 
-use wharf_sys::{
-    GetAcceptExSockaddrs, SO_UPDATE_ACCEPT_CONTEXT, SOCKADDR_IN6, SOCKET, SOCKET_ERROR, SOL_SOCKET,
-    setsockopt,
-};
+use wharf_sys::{SO_UPDATE_ACCEPT_CONTEXT, SOCKET, SOCKET_ERROR, SOL_SOCKET, setsockopt};
 
-use crate::address::Address;
-use crate::{Error, Operation, Socket};
-
-/// Room for one address, as AcceptEx wants it.
-pub(crate) const ADDRESS_ROOM: usize = size_of::<SOCKADDR_IN6>() + 16;
-
-/// The parts of an accept.
-pub(crate) struct Accept {
-    pub(crate) socket: Option<Socket>,
-    pub(crate) addresses: [u8; 2 * ADDRESS_ROOM],
-}
-
-impl Accept {
-    pub(crate) fn new() -> Accept {
-        Accept {
-            socket: None,
-            addresses: [0; 2 * ADDRESS_ROOM],
-        }
-    }
-}
+use crate::{Error, Socket};
 
 /// A connection that an overlapped accept took. It is not quite a connected socket until it is told whose it is.
+///
+/// See [`AssociatedSocket::start_accept`](crate::AssociatedSocket::start_accept) for an example.
 #[derive(Debug)]
 pub struct Accepted {
     socket: Socket,
@@ -39,6 +18,14 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    pub(crate) fn new(socket: Socket, local: SocketAddr, peer: SocketAddr) -> Accepted {
+        Accepted {
+            socket,
+            local,
+            peer,
+        }
+    }
+
     /// The connection's address on this side.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
@@ -54,72 +41,53 @@ impl Accepted {
     /// # Errors
     /// [`Error::INVALID`] if `listener` does not listen.
     pub fn into_socket(self, listener: &Socket) -> Result<Socket, Error> {
+        self.socket.finish_accept(listener)?;
+        Ok(self.socket)
+    }
+}
+
+impl Socket {
+    /// Makes a socket that an overlapped accept has connected ([`Request::accept_into`](crate::Request::accept_into)) like
+    /// any connected one, with what it inherits of its listener: options, blocking mode, selected network events.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wharf::{AssociatedSocket, CompletionPort, Operation, Request, Socket};
+    ///
+    /// struct Client {
+    ///     socket: Socket,
+    /// }
+    ///
+    /// let port: CompletionPort<Client> = CompletionPort::new(0)?;
+    /// let address = (Ipv4Addr::LOCALHOST, 0).into();
+    /// let listener = port.associate(Socket::listen_at(address)?, 0)?;
+    /// let client = Client { socket: Socket::stream_for(address)? };
+    /// listener.start(client.into(), |client| Request::accept_into(&client.socket))?;
+    ///
+    /// let peer = Socket::connect_to(listener.local_addr()?)?;
+    /// let packet = port.take(None)?.expect("no time-out");
+    /// packet.result?;
+    /// let client = packet.operation.expect("not posted");
+    /// client.socket.finish_accept(&listener)?;
+    /// assert_eq!(client.socket.peer_addr()?, peer.local_addr()?);
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Error::INVALID`] if `listener` does not listen.
+    /// - [`Error::NOT_CONNECTED`] if the socket is not connected.
+    pub fn finish_accept(&self, listener: &Socket) -> Result<(), Error> {
         let handle: SOCKET = listener.as_raw();
         // SAFETY: the option's value is a handle, in a live variable.
         let updated = unsafe {
             setsockopt(
-                self.socket.as_raw(),
+                self.as_raw(),
                 SOL_SOCKET,
                 SO_UPDATE_ACCEPT_CONTEXT,
                 (&raw const handle).cast(),
                 size_of::<SOCKET>() as i32,
             )
         };
-        Error::last_if(updated == SOCKET_ERROR)?;
-        Ok(self.socket)
+        Error::last_if(updated == SOCKET_ERROR)
     }
-}
-
-impl<T> Operation<T> {
-    /// The connection that it took; `None` if it was no accept, or failed, or was asked before.
-    ///
-    /// To be asked when the packet has come: the next operation of the same value may give it up.
-    pub fn take_accepted(&mut self) -> Option<Accepted> {
-        let accept = self.frame().accept.as_mut()?;
-        let socket = accept.socket.take()?;
-        let (local, peer) = addresses(&accept.addresses)?;
-        Some(Accepted {
-            socket,
-            local,
-            peer,
-        })
-    }
-
-    /// Closes the socket of an accept that failed.
-    pub(crate) fn forget_accept(&mut self) {
-        if let Some(accept) = &mut self.frame().accept {
-            accept.socket = None;
-        }
-    }
-}
-
-/// The addresses of a finished accept: its own, its peer's.
-fn addresses(buffer: &[u8; 2 * ADDRESS_ROOM]) -> Option<(SocketAddr, SocketAddr)> {
-    let (mut local, mut peer) = (null_mut(), null_mut());
-    let (mut local_length, mut peer_length) = (0, 0);
-    let room = ADDRESS_ROOM as u32;
-    // SAFETY: the buffer of a finished AcceptEx with these lengths; the others are live variables.
-    unsafe {
-        GetAcceptExSockaddrs(
-            buffer.as_ptr().cast(),
-            0,
-            room,
-            room,
-            &mut local,
-            &mut local_length,
-            &mut peer,
-            &mut peer_length,
-        );
-    }
-    if local.is_null() || peer.is_null() {
-        return None;
-    }
-    // SAFETY: each points into the buffer, with its length.
-    let (local, peer) = unsafe {
-        (
-            Address::copy_from(local, local_length as usize),
-            Address::copy_from(peer, peer_length as usize),
-        )
-    };
-    Some((local.get().ok()?, peer.get().ok()?))
 }

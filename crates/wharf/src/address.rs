@@ -30,16 +30,13 @@ impl Address {
         (&raw const self.storage).cast()
     }
 
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut SOCKADDR {
-        (&raw mut self.storage).cast()
+    /// For a function that stores an address and its length.
+    pub(crate) fn as_out(&mut self) -> (*mut SOCKADDR, *mut i32) {
+        ((&raw mut self.storage).cast(), &raw mut self.length)
     }
 
     pub(crate) fn length(&self) -> i32 {
         self.length
-    }
-
-    pub(crate) fn length_mut(&mut self) -> &mut i32 {
-        &mut self.length
     }
 
     /// The address that is stored.

@@ -4,28 +4,21 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
-use wharf_sys::{
-    AcceptEx, CancelIoEx, HANDLE, OVERLAPPED, SO_UPDATE_CONNECT_CONTEXT, SOCKET, SOCKET_ERROR,
-    SOL_SOCKET, WSABUF, WSARecv, WSASend, setsockopt,
-};
+use wharf_sys::owned::SHARES_OPERATIONS;
+use wharf_sys::{CancelIoEx, HANDLE, OVERLAPPED, SOCKET};
 
-use crate::accept::{ADDRESS_ROOM, Accept};
-use crate::address::{Address, any_of_family};
-use crate::buffers::{Slices, SlicesMut, one, one_mut};
-use crate::extension::connect_ex;
 use crate::operation::{Operation, OperationId, Refused};
 use crate::port::PortState;
-use crate::{Error, Socket};
+use crate::request::Order;
+use crate::{Error, Request, Socket};
 
 /// A socket that is associated with a [`CompletionPort`](crate::CompletionPort), as long as it lives: operations that
 /// are started on it report there, each with one packet, whatever becomes of it.
 ///
-/// An operation is started with a function that finds the buffer in the operation's value: the operation owns both
-/// until its packet. It may own the socket too; then [`Operation::start_receive`] and [`Operation::start_send`] find
-/// socket and buffer.
+/// An operation is started with a function that finds the buffers in the operation's value: the operation owns them
+/// until its packet. It may own the socket too; then [`Operation::start`] finds socket and buffers.
 ///
 /// Dropping the socket closes it; what is under way comes back as failed. Dropping the port first leaves the socket
 /// with its blocking calls, which are those of [`Socket`].
@@ -56,92 +49,61 @@ impl<T: 'static> AssociatedSocket<T> {
         }
     }
 
-    /// Starts receiving into the buffer that `buffer` finds. The packet tells how many bytes came; 0: the peer has
-    /// nothing more to say.
+    /// Starts what `request` finds in the operation's value. The operation comes back with its packet.
     ///
-    /// Receives of one socket are filled in the order in which they were started. A buffer of no bytes waits until
-    /// there is something to receive, and takes nothing.
-    ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsarecv>
+    /// See [`Request`] for what there is, with an example.
     ///
     /// # Errors
     /// The operation comes back with the error, and no packet comes.
-    /// - [`Error::NOT_CONNECTED`] if the socket has no peer.
+    /// - [`Error::NOT_CONNECTED`] if a transfer has no peer.
     /// - [`Error::CONNECTION_RESET`], [`Error::CONNECTION_ABORTED`] if the connection is no more.
     /// - [`Error::SHUT_DOWN`] after a shutdown of this direction.
+    /// - [`Error::INVALID`] if it is not a socket for this request: one that accepts must listen, one that receives
+    ///   datagrams must be bound.
+    /// - [`Error::IS_CONNECTED`] if a socket that is to connect is connected.
+    /// - [`Error::ADDRESS_NOT_AVAILABLE`] if the address is not one to connect or to send to.
+    /// - [`Error::MESSAGE_SIZE`] if a datagram is too long.
+    /// - [`Error::TOO_MANY_SOCKETS`] if the process may have no more to accept into.
     /// - [`Error::ABANDONED_WAIT`] if the port was dropped.
+    #[inline]
+    pub fn start(
+        &self,
+        mut operation: Operation<T>,
+        request: impl for<'a> FnOnce(&'a mut T) -> Request<'a>,
+    ) -> Result<(), Refused<T>> {
+        let order = request(operation.body()).into_order();
+        // SAFETY: the aim is this socket; the request was found in the value.
+        unsafe { self.aim().start(operation, &order) }
+    }
+
+    /// Starts receiving into the buffer that `buffer` finds: [`Request::receive`].
+    ///
+    /// # Errors
+    /// As [`AssociatedSocket::start`].
+    #[inline]
     pub fn start_receive(
         &self,
-        mut operation: Operation<T>,
+        operation: Operation<T>,
         buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
     ) -> Result<(), Refused<T>> {
-        let buffer = one_mut(buffer(operation.body()));
-        // SAFETY: the aim is this socket; the buffer was found in the value.
-        unsafe { self.aim().receive(operation, &buffer, 1) }
+        self.start(operation, |value| Request::receive(buffer(value)))
     }
 
-    /// As [`AssociatedSocket::start_receive`], into several pieces, one after the other.
+    /// Starts sending what `data` finds: [`Request::send`].
     ///
     /// # Errors
-    /// As [`AssociatedSocket::start_receive`]; [`Error::INVALID`] without a piece.
-    pub fn start_receive_vectored(
-        &self,
-        mut operation: Operation<T>,
-        pieces: impl for<'a> FnOnce(&'a mut T, &mut SlicesMut<'a>),
-    ) -> Result<(), Refused<T>> {
-        let mut slices = SlicesMut::new();
-        pieces(operation.body(), &mut slices);
-        let list = slices.into_list();
-        match list.parts() {
-            // SAFETY: the aim is this socket; the pieces were found in the value.
-            Ok((first, count)) => unsafe { self.aim().receive(operation, first, count) },
-            Err(error) => Err(Refused::new(error, operation)),
-        }
-    }
-
-    /// Starts sending what `data` finds. The packet comes when the system has all of it.
-    ///
-    /// Sends of one socket leave in the order in which they were started.
-    ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasend>
-    ///
-    /// # Errors
-    /// As [`AssociatedSocket::start_receive`].
+    /// As [`AssociatedSocket::start`].
+    #[inline]
     pub fn start_send(
         &self,
-        mut operation: Operation<T>,
+        operation: Operation<T>,
         data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
     ) -> Result<(), Refused<T>> {
-        match one(data(operation.body())) {
-            // SAFETY: the aim is this socket; the data was found in the value.
-            Ok(data) => unsafe { self.aim().send(operation, &data, 1) },
-            Err(error) => Err(Refused::new(error, operation)),
-        }
+        self.start(operation, |value| Request::send(data(value)))
     }
 
-    /// As [`AssociatedSocket::start_send`], of several pieces as one.
-    ///
-    /// # Errors
-    /// As [`AssociatedSocket::start_receive`]; [`Error::INVALID`] without a piece.
-    pub fn start_send_vectored(
-        &self,
-        mut operation: Operation<T>,
-        pieces: impl for<'a> FnOnce(&'a T, &mut Slices<'a>),
-    ) -> Result<(), Refused<T>> {
-        let mut slices = Slices::new();
-        pieces(operation.body(), &mut slices);
-        let list = slices.into_list();
-        match list.parts() {
-            // SAFETY: the aim is this socket; the pieces were found in the value.
-            Ok((first, count)) => unsafe { self.aim().send(operation, first, count) },
-            Err(error) => Err(Refused::new(error, operation)),
-        }
-    }
-
-    /// Starts accepting a connection on a listening socket. When the packet has come,
+    /// Starts accepting a connection on a listening socket: [`Request::accept`]. When the packet has come,
     /// [`Operation::take_accepted`] gives the connection.
-    ///
-    /// Several may be under way; connections go to them in the order in which they were started.
     ///
     /// ```
     /// # use std::net::Ipv4Addr;
@@ -163,45 +125,14 @@ impl<T: 'static> AssociatedSocket<T> {
     /// # Ok::<_, wharf::Error>(())
     /// ```
     ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nf-mswsock-acceptex>
-    ///
     /// # Errors
-    /// The operation comes back with the error, and no packet comes.
-    /// - [`Error::INVALID`] if the socket does not listen.
-    /// - [`Error::TOO_MANY_SOCKETS`] if the process may have no more.
-    /// - [`Error::ABANDONED_WAIT`] if the port was dropped.
-    pub fn start_accept(&self, mut operation: Operation<T>) -> Result<(), Refused<T>> {
-        let socket = match self.local_addr().and_then(Socket::stream_for) {
-            Ok(socket) => socket,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let accept = &mut operation.frame().accept;
-        let accept = accept.get_or_insert_with(|| Box::new(Accept::new()));
-        let acceptor = accept.socket.insert(socket).as_raw();
-        let addresses = accept.addresses.as_mut_ptr();
-        // SAFETY: the aim is this socket; the buffer is the operation's.
-        unsafe {
-            self.aim().start(operation, |listener, overlapped| {
-                let (room, mut received) = (ADDRESS_ROOM as u32, 0);
-                let accepted = AcceptEx(
-                    listener,
-                    acceptor,
-                    addresses.cast(),
-                    0,
-                    room,
-                    room,
-                    &mut received,
-                    overlapped,
-                );
-                Error::last_if(accepted == 0)
-            })
-        }
+    /// As [`AssociatedSocket::start`].
+    pub fn start_accept(&self, operation: Operation<T>) -> Result<(), Refused<T>> {
+        self.start(operation, |_| Request::accept())
     }
 
-    /// Starts connecting. When the packet has come, [`AssociatedSocket::finish_connect`] makes the socket a connected
-    /// one.
-    ///
-    /// A socket that is not bound is bound to a port that the system chooses.
+    /// Starts connecting: [`Request::connect`]. When the packet has come, [`Socket::finish_connect`] makes the socket a
+    /// connected one.
     ///
     /// ```
     /// # use std::net::Ipv4Addr;
@@ -217,98 +148,14 @@ impl<T: 'static> AssociatedSocket<T> {
     /// # Ok::<_, wharf::Error>(())
     /// ```
     ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/mswsock/nc-mswsock-lpfn_connectex>
-    ///
     /// # Errors
-    /// The operation comes back with the error, and no packet comes.
-    /// - [`Error::IS_CONNECTED`] if the socket is connected, [`Error::INVALID`] if it is connecting or listens.
-    /// - [`Error::ADDRESS_NOT_AVAILABLE`] if the address is not one to connect to.
-    /// - [`Error::ABANDONED_WAIT`] if the port was dropped.
+    /// As [`AssociatedSocket::start`].
     pub fn start_connect(
         &self,
         operation: Operation<T>,
         address: SocketAddr,
     ) -> Result<(), Refused<T>> {
-        // SAFETY: no data is sent.
-        unsafe { self.connect_with(operation, address, null(), 0) }
-    }
-
-    /// As [`AssociatedSocket::start_connect`], and sends what `data` finds as soon as it is connected.
-    ///
-    /// # Errors
-    /// As [`AssociatedSocket::start_connect`].
-    pub fn start_connect_and_send(
-        &self,
-        mut operation: Operation<T>,
-        address: SocketAddr,
-        data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
-    ) -> Result<(), Refused<T>> {
-        match one(data(operation.body())) {
-            // SAFETY: the data was found in the value.
-            Ok(data) => unsafe { self.connect_with(operation, address, data.buf, data.len) },
-            Err(error) => Err(Refused::new(error, operation)),
-        }
-    }
-
-    /// # Safety
-    /// The data, if any, was found in the operation's value.
-    unsafe fn connect_with(
-        &self,
-        operation: Operation<T>,
-        address: SocketAddr,
-        data: *const u8,
-        length: u32,
-    ) -> Result<(), Refused<T>> {
-        let connect_ex = match self.ready_to_connect(address) {
-            Ok(connect_ex) => connect_ex,
-            Err(error) => return Err(Refused::new(error, operation)),
-        };
-        let address = Address::from(address);
-        // SAFETY: the aim is this socket; the data is the operation's, the address is looked at during the call only.
-        unsafe {
-            self.aim().start(operation, |socket, overlapped| {
-                let mut sent = 0;
-                let (name, name_length) = (address.as_ptr(), address.length());
-                let data = data.cast();
-                let connected = connect_ex(
-                    socket,
-                    name,
-                    name_length,
-                    data,
-                    length,
-                    &mut sent,
-                    overlapped,
-                );
-                Error::last_if(connected == 0)
-            })
-        }
-    }
-
-    fn ready_to_connect(&self, address: SocketAddr) -> Result<ConnectEx, Error> {
-        match self.bind(any_of_family(address)) {
-            Ok(()) | Err(Error::INVALID) => {} // the latter: bound already, or not one to connect
-            Err(error) => return Err(error),
-        }
-        connect_ex(self)?.ok_or(Error::OPERATION_NOT_SUPPORTED)
-    }
-
-    /// Makes a socket whose overlapped connect has succeeded like any connected one: it has a peer's address and can
-    /// be shut down.
-    ///
-    /// # Errors
-    /// [`Error::NOT_CONNECTED`] if it is not connected.
-    pub fn finish_connect(&self) -> Result<(), Error> {
-        // SAFETY: the option has no value.
-        let updated = unsafe {
-            setsockopt(
-                self.as_raw(),
-                SOL_SOCKET,
-                SO_UPDATE_CONNECT_CONTEXT,
-                null(),
-                0,
-            )
-        };
-        Error::last_if(updated == SOCKET_ERROR)
+        self.start(operation, |_| Request::connect(address))
     }
 
     /// Cancels one operation that is under way. Its packet comes, as it would have anyway.
@@ -339,60 +186,68 @@ impl<T: 'static> AssociatedSocket<T> {
     }
 }
 
-/// ConnectEx, when it is there.
-type ConnectEx = unsafe extern "system" fn(
-    SOCKET,
-    *const wharf_sys::SOCKADDR,
-    i32,
-    *const core::ffi::c_void,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-) -> wharf_sys::BOOL;
-
 impl<T: 'static> Operation<T> {
-    /// As [`AssociatedSocket::start_receive`], on a socket that the operation's value holds as well: `parts` finds
-    /// both.
+    /// As [`AssociatedSocket::start`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// ```
-    /// use wharf::{AssociatedSocket, Operation, Refused};
+    /// use wharf::{AssociatedSocket, Operation, Refused, Request};
     ///
     /// struct Client {
     ///     socket: AssociatedSocket<Client>,
-    ///     buffer: [u8; 4096],
+    ///     head: [u8; 8],
+    ///     body: [u8; 4096],
     /// }
     ///
     /// fn receive(operation: Operation<Client>) -> Result<(), Refused<Client>> {
-    ///     operation.start_receive(|client| (&client.socket, &mut client.buffer))
+    ///     operation.start(|client| {
+    ///         let pieces = [&mut client.head[..], &mut client.body];
+    ///         (&client.socket, Request::receive_vectored(pieces))
+    ///     })
     /// }
     /// ```
     ///
     /// # Errors
-    /// As [`AssociatedSocket::start_receive`].
-    pub fn start_receive(
+    /// As [`AssociatedSocket::start`].
+    #[inline]
+    pub fn start(
         mut self,
+        parts: impl for<'a> FnOnce(&'a mut T) -> (&'a AssociatedSocket<T>, Request<'a>),
+    ) -> Result<(), Refused<T>> {
+        let (socket, request) = parts(self.body());
+        let (aim, order) = (socket.aim(), request.into_order());
+        // SAFETY: aim and request were found in the value.
+        unsafe { aim.start(self, &order) }
+    }
+
+    /// As [`AssociatedSocket::start_receive`], on a socket that the operation's value holds as well: `parts` finds
+    /// both.
+    ///
+    /// # Errors
+    /// As [`AssociatedSocket::start`].
+    #[inline]
+    pub fn start_receive(
+        self,
         parts: impl for<'a> FnOnce(&'a mut T) -> (&'a AssociatedSocket<T>, &'a mut [u8]),
     ) -> Result<(), Refused<T>> {
-        let (socket, buffer) = parts(self.body());
-        let (aim, buffer) = (socket.aim(), one_mut(buffer));
-        // SAFETY: aim and buffer were found in the value.
-        unsafe { aim.receive(self, &buffer, 1) }
+        self.start(|value| {
+            let (socket, buffer) = parts(value);
+            (socket, Request::receive(buffer))
+        })
     }
 
     /// As [`AssociatedSocket::start_send`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// # Errors
-    /// As [`AssociatedSocket::start_receive`].
+    /// As [`AssociatedSocket::start`].
+    #[inline]
     pub fn start_send(
-        mut self,
+        self,
         parts: impl for<'a> FnOnce(&'a T) -> (&'a AssociatedSocket<T>, &'a [u8]),
     ) -> Result<(), Refused<T>> {
-        let (socket, data) = parts(self.body());
-        match (socket.aim(), one(data)) {
-            // SAFETY: aim and data were found in the value.
-            (aim, Ok(data)) => unsafe { aim.send(self, &data, 1) },
-            (_, Err(error)) => Err(Refused::new(error, self)),
-        }
+        self.start(|value| {
+            let (socket, data) = parts(value);
+            (socket, Request::send(data))
+        })
     }
 }
 
@@ -404,69 +259,38 @@ struct Aim {
 }
 
 impl Aim {
-    /// # Safety
-    /// As [`Aim::start`]; the buffers were found in the operation's value, and the list is valid.
-    unsafe fn receive<T>(
-        self,
-        operation: Operation<T>,
-        buffers: *const WSABUF,
-        count: u32,
-    ) -> Result<(), Refused<T>> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.start(operation, |socket, overlapped| {
-                let mut flags = 0;
-                let result = WSARecv(
-                    socket,
-                    buffers,
-                    count,
-                    null_mut(),
-                    &mut flags,
-                    overlapped,
-                    None,
-                );
-                Error::last_if(result == SOCKET_ERROR)
-            })
-        }
-    }
-
-    /// # Safety
-    /// As [`Aim::receive`].
-    unsafe fn send<T>(
-        self,
-        operation: Operation<T>,
-        buffers: *const WSABUF,
-        count: u32,
-    ) -> Result<(), Refused<T>> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.start(operation, |socket, overlapped| {
-                let result = WSASend(socket, buffers, count, null_mut(), 0, overlapped, None);
-                Error::last_if(result == SOCKET_ERROR)
-            })
-        }
-    }
-
-    /// Starts the operation by `call`.
+    /// Starts the operation with this order.
     ///
     /// Once it is under way another thread may have taken its packet and dropped everything that its value owned:
     /// neither the socket nor the port is touched any more.
     ///
     /// # Safety
-    /// The aim is that of an `AssociatedSocket<T>` that lives until the operation is under way. `call` gives the
-    /// OVERLAPPED to one function, for this socket and without a routine.
-    unsafe fn start<T>(
+    /// The aim is that of an `AssociatedSocket<T>` that lives until the operation is under way; the buffers of the order were
+    /// found in the operation's value.
+    #[inline]
+    unsafe fn start<T: 'static>(
         self,
         operation: Operation<T>,
-        call: impl FnOnce(SOCKET, *mut OVERLAPPED) -> Result<(), Error>,
+        order: &Order,
     ) -> Result<(), Refused<T>> {
         // SAFETY: the socket lives, and with it the port's state.
         if let Err(error) = unsafe { (*self.port).announce() } {
             return Err(Refused::new(error, operation));
         }
+        let id = operation.id();
+        let port = SHARES_OPERATIONS.then(|| {
+            // SAFETY: of an `Arc`, which the socket has.
+            unsafe { Arc::increment_strong_count(self.port) };
+            // SAFETY: for the count just added.
+            unsafe { Arc::from_raw(self.port) }
+        });
+        let mut ours = port.as_ref().map(|port| port.ours(id));
         // SAFETY: the socket reports to its port, which makes `Operation<T>` of packets.
-        match unsafe { operation.start(0, |overlapped| call(self.socket, overlapped)) } {
-            Ok(_) => Ok(()),
+        match unsafe { operation.submit(self.socket, order, 0, None) } {
+            Ok(_) => {
+                ours.as_mut().map(|ours| ours.insert(id.0));
+                Ok(())
+            }
             Err(refused) => {
                 // SAFETY: it is not under way, so the socket lives, and with it the port's state.
                 unsafe { (*self.port).retract() };

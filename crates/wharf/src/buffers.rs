@@ -1,8 +1,5 @@
 //! Lists of buffers for one call: gather for sends, scatter for receives.
 
-use std::cell::Cell;
-use std::marker::PhantomData;
-
 use wharf_sys::WSABUF;
 
 use crate::Error;
@@ -10,7 +7,7 @@ use crate::Error;
 /// So many need no allocation.
 const INLINE: usize = 8;
 
-/// A list of WSABUFs.
+/// A list of WSABUFs. It borrows nothing: whoever makes it sees to it that the buffers live.
 pub(crate) struct List {
     inline: [WSABUF; INLINE],
     /// All of them, once there are more.
@@ -25,7 +22,8 @@ const NONE: WSABUF = WSABUF {
 };
 
 impl List {
-    fn new() -> List {
+    #[inline]
+    pub(crate) const fn new() -> List {
         List {
             inline: [NONE; INLINE],
             more: Vec::new(),
@@ -34,7 +32,26 @@ impl List {
         }
     }
 
-    fn push(&mut self, start: *mut u8, length: usize) {
+    /// Pieces to send, in order.
+    pub(crate) fn to_send<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> List {
+        let mut list = List::new();
+        for piece in pieces {
+            list.push(piece.as_ptr().cast_mut(), piece.len());
+        }
+        list
+    }
+
+    /// Pieces to receive into, in order.
+    pub(crate) fn to_receive<'a>(pieces: impl IntoIterator<Item = &'a mut [u8]>) -> List {
+        let mut list = List::new();
+        for piece in pieces {
+            list.push(piece.as_mut_ptr(), piece.len());
+        }
+        list
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, start: *mut u8, length: usize) {
         let Ok(len) = u32::try_from(length) else {
             self.too_long = true;
             return;
@@ -55,6 +72,7 @@ impl List {
     ///
     /// # Errors
     /// [`Error::INVALID`] if a piece is longer than 4 GiB, or there are none.
+    #[inline]
     pub(crate) fn parts(&self) -> Result<(*const WSABUF, u32), Error> {
         if self.too_long || self.count == 0 {
             return Err(Error::INVALID);
@@ -66,82 +84,16 @@ impl List {
         };
         Ok((first, self.count as u32))
     }
-}
 
-/// Pieces to send, in order.
-pub struct Slices<'a> {
-    list: List,
-    borrowed: PhantomData<Cell<&'a [u8]>>,
-}
-
-impl<'a> Slices<'a> {
-    pub(crate) fn new() -> Slices<'a> {
-        Slices {
-            list: List::new(),
-            borrowed: PhantomData,
+    /// The first piece; an empty one if there is none.
+    ///
+    /// # Errors
+    /// [`Error::INVALID`] if it is longer than 4 GiB.
+    pub(crate) fn first(&self) -> Result<WSABUF, Error> {
+        if self.too_long {
+            return Err(Error::INVALID);
         }
-    }
-
-    /// Appends a piece.
-    pub fn push(&mut self, piece: &'a [u8]) {
-        self.list.push(piece.as_ptr().cast_mut(), piece.len());
-    }
-
-    pub(crate) fn parts(&self) -> Result<(*const WSABUF, u32), Error> {
-        self.list.parts()
-    }
-
-    /// The bare list, once the borrow is over.
-    pub(crate) fn into_list(self) -> List {
-        self.list
-    }
-}
-
-/// Pieces to receive into, in order.
-pub struct SlicesMut<'a> {
-    list: List,
-    borrowed: PhantomData<Cell<&'a mut [u8]>>,
-}
-
-impl<'a> SlicesMut<'a> {
-    pub(crate) fn new() -> SlicesMut<'a> {
-        SlicesMut {
-            list: List::new(),
-            borrowed: PhantomData,
-        }
-    }
-
-    /// Appends a piece.
-    pub fn push(&mut self, piece: &'a mut [u8]) {
-        self.list.push(piece.as_mut_ptr(), piece.len());
-    }
-
-    pub(crate) fn parts(&self) -> Result<(*const WSABUF, u32), Error> {
-        self.list.parts()
-    }
-
-    /// The bare list, once the borrow is over.
-    pub(crate) fn into_list(self) -> List {
-        self.list
-    }
-}
-
-/// One buffer to send from.
-///
-/// # Errors
-/// [`Error::INVALID`] if it is longer than 4 GiB.
-pub(crate) fn one(buffer: &[u8]) -> Result<WSABUF, Error> {
-    Ok(WSABUF {
-        len: u32::try_from(buffer.len()).map_err(|_| Error::INVALID)?,
-        buf: buffer.as_ptr().cast_mut(),
-    })
-}
-
-/// One buffer to receive into; no more than 4 GiB of it are used.
-pub(crate) fn one_mut(buffer: &mut [u8]) -> WSABUF {
-    WSABUF {
-        len: buffer.len().min(u32::MAX as usize) as u32,
-        buf: buffer.as_mut_ptr(),
+        Ok(self.inline[0])
     }
 }
 
@@ -153,11 +105,9 @@ mod tests {
     fn many_pieces_keep_their_order() {
         for count in [1, INLINE - 1, INLINE, INLINE + 1, 3 * INLINE] {
             let data: Vec<[u8; 4]> = (0..count).map(|index| [index as u8; 4]).collect();
-            let mut slices = Slices::new();
-            for (index, piece) in data.iter().enumerate() {
-                slices.push(&piece[..index % 5]);
-            }
-            let (first, told) = slices.parts().unwrap();
+            let pieces = data.iter().enumerate();
+            let list = List::to_send(pieces.map(|(index, piece)| &piece[..index % 5]));
+            let (first, told) = list.parts().unwrap();
             assert_eq!(told as usize, count);
             for (index, piece) in data.iter().enumerate() {
                 // SAFETY: one of `count` elements.
@@ -169,8 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn pieces_to_receive_into_are_the_callers() {
+        let mut data = [[0; 2], [0; 2]];
+        let list = List::to_receive(data.iter_mut().map(|piece| &mut piece[..]));
+        let (first, count) = list.parts().unwrap();
+        for index in 0..count as usize {
+            // SAFETY: one of `count` elements, which point to two bytes each.
+            unsafe { (*first.add(index)).buf.add(1).write(index as u8 + 1) };
+        }
+        assert_eq!(data, [[0, 1], [0, 2]]);
+    }
+
+    #[test]
     fn no_pieces_are_refused() {
-        assert_eq!(Slices::new().parts(), Err(Error::INVALID));
-        assert_eq!(SlicesMut::new().parts(), Err(Error::INVALID));
+        assert_eq!(List::to_send([]).parts(), Err(Error::INVALID));
+        assert_eq!(List::to_receive([]).parts(), Err(Error::INVALID));
+        assert_eq!(List::new().first().map(|none| none.len), Ok(0));
     }
 }

@@ -7,22 +7,27 @@ use std::mem::{self, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-use wharf_sys::{OVERLAPPED, WSA_IO_PENDING};
+use wharf_sys::{
+    LPWSAOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED, SOCKET, STATUS_PENDING, WSA_IO_PENDING,
+};
 
-use crate::accept::Accept;
 use crate::event::Event;
+use crate::exchange::Exchange;
+use crate::request::Order;
 use crate::{Error, Finished};
 
 /// What an operation's pointer leads to. The OVERLAPPED is first: its address is that of the whole.
 #[repr(C)]
 pub(crate) struct Frame<T> {
     overlapped: UnsafeCell<OVERLAPPED>,
+    /// What a receive reads its flags from; some systems write to it too.
+    flags: UnsafeCell<u32>,
     /// The event of operations that report to one; made with the first.
     pub(crate) event: Option<Event>,
     /// What runs when an operation with a routine is finished.
     pub(crate) routine: Option<fn(Finished<T>)>,
-    /// The parts of an accept; made with the first.
-    pub(crate) accept: Option<Box<Accept>>,
+    /// What else the system writes to; made with the first request that needs it.
+    exchange: Option<Box<Exchange>>,
     body: T,
 }
 
@@ -82,9 +87,10 @@ impl<T> Operation<T> {
     pub fn new(value: T) -> Operation<T> {
         let frame = Box::new(Frame {
             overlapped: UnsafeCell::new(unused()),
+            flags: UnsafeCell::new(0),
             event: None,
             routine: None,
-            accept: None,
+            exchange: None,
             body: value,
         });
         Operation(NonNull::from(Box::leak(frame)))
@@ -101,9 +107,32 @@ impl<T> Operation<T> {
         OperationId(self.0.as_ptr() as usize)
     }
 
-    pub(crate) fn frame(&mut self) -> &mut Frame<T> {
+    /// Which routine was to run.
+    pub(crate) fn routine(&self) -> Option<fn(Finished<T>)> {
         // SAFETY: not under way, so the frame is this operation's alone.
-        unsafe { self.0.as_mut() }
+        unsafe { (*self.0.as_ptr()).routine }
+    }
+
+    pub(crate) fn exchange(&self) -> &Option<Box<Exchange>> {
+        // SAFETY: as above.
+        unsafe { &(*self.0.as_ptr()).exchange }
+    }
+
+    pub(crate) fn exchange_mut(&mut self) -> &mut Option<Box<Exchange>> {
+        // SAFETY: as above. The value is not looked at, so that what was found in it stays valid.
+        unsafe { &mut (*self.0.as_ptr()).exchange }
+    }
+
+    /// It is over: notes what the system has left in its buffers.
+    ///
+    /// # Safety
+    /// It was just reported, and nobody has used its value since.
+    #[inline]
+    pub(crate) unsafe fn settle(&mut self, succeeded: bool) {
+        if let Some(exchange) = self.exchange_mut() {
+            // SAFETY: the caller's promise.
+            unsafe { exchange.settle(succeeded) };
+        }
     }
 
     fn into_box(self) -> Box<Frame<T>> {
@@ -126,6 +155,38 @@ impl<T> Operation<T> {
         InFlight(frame)
     }
 
+    /// Starts it on the socket with this order.
+    ///
+    /// # Safety
+    /// The buffers of the order were found through [`Operation::body`]. The end is reported by `event`, by `routine`, or
+    /// else by the port of the socket; each makes the operation of it again as an `Operation<T>`, once.
+    #[inline]
+    pub(crate) unsafe fn submit(
+        mut self,
+        socket: SOCKET,
+        order: &Order,
+        event: usize,
+        routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+    ) -> Result<InFlight<T>, Refused<T>> {
+        let place = match order.prepare(socket, self.exchange_mut()) {
+            Ok(place) => place,
+            Err(error) => return Err(Refused::new(error, self)),
+        };
+        let flags = self.flags();
+        // SAFETY: the frame has all of it, and is not used until the end.
+        let call = |overlapped| unsafe { order.call(socket, overlapped, flags, place, routine) };
+        // SAFETY: the caller's promise; `call` is for this socket and asks for these reports.
+        unsafe { self.launch(event, call) }.map_err(|mut refused| {
+            Exchange::none(refused.operation.exchange_mut());
+            refused
+        })
+    }
+
+    fn flags(&self) -> *mut u32 {
+        // SAFETY: a place within the frame; no reference is made.
+        UnsafeCell::raw_get(unsafe { &raw const (*self.0.as_ptr()).flags })
+    }
+
     /// Starts it by `call`, which gets the OVERLAPPED with `event` in it.
     ///
     /// `call` answers as Winsock does: `Ok` if it was done or is under way, and a packet, an event or a routine will
@@ -135,7 +196,7 @@ impl<T> Operation<T> {
     /// `call` gives the OVERLAPPED to one function that answers so, for a socket (and, without event, a routine or a
     /// port) whose reports make the operation of it again as an `Operation<T>`, once. Buffers that it names are
     /// found through [`Operation::body`].
-    pub(crate) unsafe fn start(
+    pub(crate) unsafe fn launch(
         self,
         event: usize,
         call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
@@ -145,6 +206,7 @@ impl<T> Operation<T> {
         // SAFETY: nobody else uses it: it is not under way yet.
         unsafe {
             *overlapped = unused();
+            (*overlapped).Internal = STATUS_PENDING as usize; // as the system will have it; see `PortState::claim`
             (*overlapped).hEvent = std::ptr::without_provenance_mut(event); // a number, never followed
         }
         match call(overlapped) {
@@ -217,9 +279,19 @@ impl<T> Clone for InFlight<T> {
 impl<T> Copy for InFlight<T> {}
 
 impl<T> InFlight<T> {
+    #[inline]
     pub(crate) fn overlapped(self) -> *mut OVERLAPPED {
         // SAFETY: a place within the frame; no reference is made.
         UnsafeCell::raw_get(unsafe { &raw const (*self.0.as_ptr()).overlapped })
+    }
+
+    /// Makes the OVERLAPPED that of an operation nothing is done for.
+    ///
+    /// # Safety
+    /// The operation is not under way.
+    pub(crate) unsafe fn idle(self) {
+        // SAFETY: the frame is alive, and nobody else has its address.
+        unsafe { *self.overlapped() = unused() };
     }
 
     /// The operation's event.
@@ -321,7 +393,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::buffers::{one, one_mut};
+    use crate::request::{one, one_mut};
 
     /// A buffer in the operation's own allocation, one on the heap, and something that is counted.
     struct Value {
@@ -353,9 +425,9 @@ mod tests {
         let counted = Arc::new(());
         let mut operation = value(&counted);
         for round in 1..4 {
-            let inline = one_mut(&mut operation.body().inline);
+            let inline = one_mut(&mut operation.body().inline).first().unwrap();
             // SAFETY: the report is below, once.
-            let flight = unsafe { operation.start(0, pending) }.unwrap();
+            let flight = unsafe { operation.launch(0, pending) }.unwrap();
             // SAFETY: under way: the buffer and the OVERLAPPED are the system's.
             unsafe {
                 inline.buf.write(round);
@@ -364,9 +436,9 @@ mod tests {
             }
             assert_eq!(operation.inline[0], round);
 
-            let heap = one_mut(&mut operation.body().heap);
+            let heap = one_mut(&mut operation.body().heap).first().unwrap();
             // SAFETY: as above.
-            let flight = unsafe { operation.start(0, pending) }.unwrap();
+            let flight = unsafe { operation.launch(0, pending) }.unwrap();
             // SAFETY: as above.
             unsafe {
                 heap.buf.add(7).write(round);
@@ -386,7 +458,7 @@ mod tests {
 
         let counted = Arc::new(());
         let mut operation = value(&counted);
-        let data = one(&operation.body().heap).unwrap();
+        let data = one(&operation.body().heap).first().unwrap();
         let mut taker = None;
         let call = |overlapped| {
             let sent = Sent(overlapped, data.buf);
@@ -401,7 +473,7 @@ mod tests {
             Ok(())
         };
         // SAFETY: the report is above, once.
-        let _ = unsafe { operation.start(0, call) }.unwrap();
+        let _ = unsafe { operation.launch(0, call) }.unwrap();
         assert_eq!(Arc::strong_count(&counted), 1);
     }
 
@@ -411,7 +483,7 @@ mod tests {
         let mut operation = value(&counted);
         operation.inline[3] = 9;
         // SAFETY: refused, so there is no report.
-        let refused = unsafe { operation.start(0, |_| Err(Error::NOT_CONNECTED)) }
+        let refused = unsafe { operation.launch(0, |_| Err(Error::NOT_CONNECTED)) }
             .map(drop)
             .unwrap_err();
         assert_eq!(
@@ -426,7 +498,7 @@ mod tests {
     fn what_is_never_reported_is_leaked() {
         let counted = Arc::new(());
         // SAFETY: there is no report.
-        let flight = unsafe { value(&counted).start(0, pending) }.unwrap();
+        let flight = unsafe { value(&counted).launch(0, pending) }.unwrap();
         assert_eq!(Arc::strong_count(&counted), 2);
         // SAFETY: not to leak it here; the system has let go.
         drop(unsafe { flight.land() });

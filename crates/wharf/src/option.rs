@@ -4,10 +4,11 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use wharf_sys::{
-    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, LINGER, SO_BROADCAST, SO_CONNECT_TIME, SO_ERROR,
-    SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SO_RCVTIMEO,
-    SO_REUSEADDR, SO_SNDBUF, SO_SNDTIMEO, SOCKET_ERROR, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE,
-    TCP_KEEPINTVL, TCP_NODELAY, getsockopt, setsockopt,
+    IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_UNICAST_HOPS, IPV6_V6ONLY, LINGER,
+    SO_ACCEPTCONN, SO_BROADCAST, SO_CONNECT_TIME, SO_ERROR, SO_EXCLUSIVEADDRUSE, SO_KEEPALIVE,
+    SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE,
+    SOCK_STREAM, SOCKET_ERROR, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_NODELAY,
+    getsockopt, setsockopt,
 };
 
 use crate::{Error, Socket};
@@ -18,8 +19,20 @@ const NOT_CONNECTED: u32 = u32::MAX;
 /// A getter and a setter for each: name of the setter, kind of value, level, option, text.
 macro_rules! options {
     ($($(#[$note:meta])* $get:ident, $set:ident: $kind:ident = $level:expr, $option:expr;)*) => {
-        /// Options. Each has the name of Windows' own; `# Errors` of all: [`Error::NO_PROTOCOL_OPTION`] if this kind of
-        /// socket has no such option, [`Error::INVALID`] if its state or the value does not allow it.
+        /// Options.
+        ///
+        /// ```
+        /// use std::net::Ipv4Addr;
+        /// use std::time::Duration;
+        /// use wharf::Socket;
+        ///
+        /// let socket = Socket::stream_for((Ipv4Addr::LOCALHOST, 0).into())?;
+        /// socket.set_nodelay(true)?;
+        /// socket.set_receive_timeout(Some(Duration::from_millis(1500)))?;
+        /// assert_eq!(socket.nodelay()?, true);
+        /// assert_eq!(socket.receive_timeout()?, Some(Duration::from_millis(1500)));
+        /// # Ok::<_, wharf::Error>(())
+        /// ```
         impl Socket {
             $(
                 $(#[$note])*
@@ -98,6 +111,10 @@ options! {
     broadcast, set_broadcast: Flag = SOL_SOCKET, SO_BROADCAST;
     /// Whether urgent data arrives in line with the rest (`SO_OOBINLINE`).
     urgent_inline, set_urgent_inline: Flag = SOL_SOCKET, SO_OOBINLINE;
+    /// How many hops a packet of IPv4 may take (`IP_TTL`).
+    ttl, set_ttl: Number = IPPROTO_IP, IP_TTL;
+    /// How many hops a packet of IPv6 may take (`IPV6_UNICAST_HOPS`).
+    hop_limit, set_hop_limit: Number = IPPROTO_IPV6, IPV6_UNICAST_HOPS;
     /// Whether an IPv6 socket has nothing to do with IPv4 (`IPV6_V6ONLY`); so it is unless told otherwise before `bind`.
     ipv6_only, set_ipv6_only: Flag = IPPROTO_IPV6, IPV6_V6ONLY;
 }
@@ -131,10 +148,43 @@ impl Socket {
         self.set(SOL_SOCKET, SO_LINGER, &linger)
     }
 
-    /// Why the last connect of a socket that does not block has failed, if it has (`SO_ERROR`).
+    /// Whether it is a TCP socket, and no UDP socket (`SO_TYPE`).
     ///
     /// # Errors
     /// None that an open socket can give.
+    pub fn is_stream(&self) -> Result<bool, Error> {
+        Ok(self.get(SOL_SOCKET, SO_TYPE)? == SOCK_STREAM as u32)
+    }
+
+    /// Whether it listens (`SO_ACCEPTCONN`).
+    ///
+    /// # Errors
+    /// [`Error::NO_PROTOCOL_OPTION`] if it is no stream.
+    pub fn is_listening(&self) -> Result<bool, Error> {
+        Ok(self.get(SOL_SOCKET, SO_ACCEPTCONN)? != 0)
+    }
+
+    /// Why the last connect of a socket that does not block has failed, if it has (`SO_ERROR`).
+    ///
+    /// ```
+    /// # use std::net::Ipv4Addr;
+    /// use wharf::{Error, Socket, SocketSet, select};
+    ///
+    /// # let taken = Socket::stream_for((Ipv4Addr::LOCALHOST, 0).into())?; // a port where nobody listens
+    /// # taken.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// # let nobody = taken.local_addr()?;
+    /// let client = Socket::stream_for(nobody)?;
+    /// client.set_nonblocking(true)?;
+    /// assert_eq!(client.connect(nobody), Err(Error::WOULD_BLOCK));
+    /// let (mut none, mut failed) = (SocketSet::new(), SocketSet::from_iter([&client]));
+    /// select(&mut none, &mut SocketSet::new(), &mut failed, None)?;
+    /// assert_eq!(client.connect_error()?, Some(Error::CONNECTION_REFUSED));
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None that an open socket can give.
+    #[doc(alias = "take_error")]
     pub fn connect_error(&self) -> Result<Option<Error>, Error> {
         let code = self.get(SOL_SOCKET, SO_ERROR)?;
         Ok((code != 0).then(|| Error::from_code(code)))
@@ -150,7 +200,7 @@ impl Socket {
         Ok(connected.then(|| Duration::from_secs(u64::from(seconds))))
     }
 
-    fn get(&self, level: i32, option: i32) -> Result<u32, Error> {
+    pub(crate) fn get(&self, level: i32, option: i32) -> Result<u32, Error> {
         self.get_value(level, option, 0) // some options write one byte only
     }
 
@@ -162,7 +212,7 @@ impl Socket {
         Error::last_if(told == SOCKET_ERROR).map(|()| value)
     }
 
-    fn set<V: Copy>(&self, level: i32, option: i32, value: &V) -> Result<(), Error> {
+    pub(crate) fn set<V: Copy>(&self, level: i32, option: i32, value: &V) -> Result<(), Error> {
         let (pointer, length) = ((&raw const *value).cast(), size_of::<V>() as i32);
         // SAFETY: `value` is of that length.
         let set = unsafe { setsockopt(self.as_raw(), level, option, pointer, length) };

@@ -5,15 +5,12 @@ use std::mem::forget;
 use std::ptr::null_mut;
 use std::time::Duration;
 
-use wharf_sys::{
-    CancelIoEx, GetOverlappedResult, HANDLE, OVERLAPPED, SOCKET, SOCKET_ERROR, WSABUF, WSARecv,
-    WSASend,
-};
+use wharf_sys::{CancelIoEx, GetOverlappedResult, HANDLE, SOCKET};
 
-use crate::buffers::{one, one_mut};
 use crate::event::Event;
 use crate::operation::{InFlight, Operation, Refused};
-use crate::{Error, Socket};
+use crate::request::Order;
+use crate::{Error, Request, Socket};
 
 /// An operation that is over, and how it ended.
 pub struct Finished<T> {
@@ -97,9 +94,12 @@ impl<T: 'static> Pending<T> {
         }
         let flight = self.flight;
         forget(self);
+        // SAFETY: it is over, and the one that had its address is forgotten.
+        let mut operation = unsafe { flight.land() };
+        // SAFETY: it was just made.
+        unsafe { operation.settle(result.is_ok()) };
         Ok(Finished {
-            // SAFETY: it is over, and the one that had its address is forgotten.
-            operation: unsafe { flight.land() },
+            operation,
             bytes,
             result,
         })
@@ -162,107 +162,127 @@ impl<T: 'static> fmt::Debug for Pending<T> {
 }
 
 impl Socket {
-    /// Starts receiving into the buffer that `buffer` finds; the event of what is returned tells when it is over.
+    /// Starts what `request` finds in the operation's value; the event of what is returned tells when it is over.
     ///
-    /// The event is made with the first operation, and used again with it.
+    /// The event is made with the first operation, and used again with it. A connection is accepted, made and ended
+    /// like this too:
     ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsarecv>
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wharf::{Operation, Request, Socket};
+    ///
+    /// let listener = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// let address = listener.local_addr()?;
+    /// let accept = listener.start_with_event(Operation::new(()), |()| Request::accept())?;
+    /// let client = Socket::stream_for(address)?;
+    /// let connect = client.start_with_event(Operation::new(*b"hello"), |data| {
+    ///     Request::connect_and_send(address, data)
+    /// })?;
+    /// let connected = connect.wait();
+    /// connected.result?;
+    /// assert_eq!(connected.bytes, 5);
+    /// client.finish_connect()?;
+    ///
+    /// let mut accepted = accept.wait();
+    /// accepted.result?;
+    /// let accepted = accepted.operation.take_accepted().expect("an accept that succeeded");
+    /// let server = accepted.into_socket(&listener)?;
+    /// let received = server.receive_with_event(connected.operation, |buffer| buffer)?.wait();
+    /// received.result?;
+    /// assert_eq!(&*received.operation, b"hello");
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// The operation comes back with the error. As [`Socket::recv`];
-    /// [`Error::NO_SYSTEM_RESOURCES`] if the system has no room for an event.
-    pub fn receive_with_event<T: 'static>(
+    /// The operation comes back with the error. As [`AssociatedSocket::start`](crate::AssociatedSocket::start), without
+    /// the last; [`Error::NO_SYSTEM_RESOURCES`] if the system has no room for an event.
+    pub fn start_with_event<T: 'static>(
         &self,
         mut operation: Operation<T>,
-        buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
+        request: impl for<'a> FnOnce(&'a mut T) -> Request<'a>,
     ) -> Result<Pending<T>, Refused<T>> {
-        let buffer = one_mut(buffer(operation.body()));
-        // SAFETY: the buffer was found in the value.
-        unsafe { receive(operation, self.as_raw(), buffer) }
+        let order = request(operation.body()).into_order();
+        // SAFETY: the request was found in the value.
+        unsafe { pend(operation, self.as_raw(), &order) }
     }
 
-    /// As [`Socket::receive_with_event`], sending what `data` finds.
+    /// Starts receiving into the buffer that `buffer` finds: [`Request::receive`].
     ///
     /// # Errors
-    /// The operation comes back with the error. As [`Socket::send`];
-    /// [`Error::NO_SYSTEM_RESOURCES`] if the system has no room for an event.
+    /// As [`Socket::start_with_event`].
+    pub fn receive_with_event<T: 'static>(
+        &self,
+        operation: Operation<T>,
+        buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
+    ) -> Result<Pending<T>, Refused<T>> {
+        self.start_with_event(operation, |value| Request::receive(buffer(value)))
+    }
+
+    /// Starts sending what `data` finds: [`Request::send`].
+    ///
+    /// # Errors
+    /// As [`Socket::start_with_event`].
     pub fn send_with_event<T: 'static>(
         &self,
-        mut operation: Operation<T>,
+        operation: Operation<T>,
         data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
     ) -> Result<Pending<T>, Refused<T>> {
-        let data = one(data(operation.body()));
-        // SAFETY: the data was found in the value.
-        unsafe { send(operation, self.as_raw(), data) }
+        self.start_with_event(operation, |value| Request::send(data(value)))
     }
 }
 
 impl<T: 'static> Operation<T> {
+    /// As [`Socket::start_with_event`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::start_with_event`].
+    pub fn start_with_event(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, Request<'a>),
+    ) -> Result<Pending<T>, Refused<T>> {
+        let (socket, request) = parts(self.body());
+        let (socket, order) = (socket.as_raw(), request.into_order());
+        // SAFETY: the request was found in the value.
+        unsafe { pend(self, socket, &order) }
+    }
+
     /// As [`Socket::receive_with_event`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// # Errors
-    /// As [`Socket::receive_with_event`].
+    /// As [`Socket::start_with_event`].
     pub fn receive_with_event(
-        mut self,
+        self,
         parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, &'a mut [u8]),
     ) -> Result<Pending<T>, Refused<T>> {
-        let (socket, buffer) = parts(self.body());
-        let (socket, buffer) = (socket.as_raw(), one_mut(buffer));
-        // SAFETY: the buffer was found in the value.
-        unsafe { receive(self, socket, buffer) }
+        self.start_with_event(|value| {
+            let (socket, buffer) = parts(value);
+            (socket, Request::receive(buffer))
+        })
     }
 
     /// As [`Socket::send_with_event`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// # Errors
-    /// As [`Socket::send_with_event`].
+    /// As [`Socket::start_with_event`].
     pub fn send_with_event(
-        mut self,
+        self,
         parts: impl for<'a> FnOnce(&'a T) -> (&'a Socket, &'a [u8]),
     ) -> Result<Pending<T>, Refused<T>> {
-        let (socket, data) = parts(self.body());
-        let (socket, data) = (socket.as_raw(), one(data));
-        // SAFETY: the data was found in the value.
-        unsafe { send(self, socket, data) }
+        self.start_with_event(|value| {
+            let (socket, data) = parts(value);
+            (socket, Request::send(data))
+        })
     }
 }
 
+/// Starts the operation with its event, which is made if there is none.
+///
 /// # Safety
-/// The buffer was found in the operation's value.
-unsafe fn receive<T: 'static>(
+/// The buffers of the order were found in the operation's value.
+unsafe fn pend<T: 'static>(
     operation: Operation<T>,
     socket: SOCKET,
-    buffer: WSABUF,
-) -> Result<Pending<T>, Refused<T>> {
-    pend(operation, socket, |overlapped| {
-        let mut flags = 0;
-        // SAFETY: the buffer is the operation's, which is its own until it is over.
-        let result =
-            unsafe { WSARecv(socket, &buffer, 1, null_mut(), &mut flags, overlapped, None) };
-        Error::last_if(result == SOCKET_ERROR)
-    })
-}
-
-/// # Safety
-/// The data was found in the operation's value.
-unsafe fn send<T: 'static>(
-    operation: Operation<T>,
-    socket: SOCKET,
-    data: Result<WSABUF, Error>,
-) -> Result<Pending<T>, Refused<T>> {
-    pend(operation, socket, |overlapped| {
-        let data = data?;
-        // SAFETY: the data is the operation's, which is its own until it is over.
-        let result = unsafe { WSASend(socket, &data, 1, null_mut(), 0, overlapped, None) };
-        Error::last_if(result == SOCKET_ERROR)
-    })
-}
-
-/// Starts the operation by `call`, with its event, which is made if there is none.
-fn pend<T: 'static>(
-    operation: Operation<T>,
-    socket: SOCKET,
-    call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
+    order: &Order,
 ) -> Result<Pending<T>, Refused<T>> {
     let flight = operation.into_raw();
     // SAFETY: it is not under way.
@@ -274,6 +294,6 @@ fn pend<T: 'static>(
     // SAFETY: it is not under way, and nobody else has its address.
     let operation = unsafe { flight.land() };
     // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does.
-    let flight = unsafe { operation.start(event, call) }?;
+    let flight = unsafe { operation.submit(socket, order, event, None) }?;
     Ok(Pending { flight, socket })
 }

@@ -4,18 +4,22 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, SeqCst},
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use wharf_sys::owned::SHARES_OPERATIONS;
 use wharf_sys::{
     CancelIoEx, CloseHandle, CreateIoCompletionPort, GetOverlappedResult,
     GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, HANDLE, INVALID_HANDLE_VALUE,
-    OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus, SOCKET,
+    OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus, SOCKET, STATUS_PENDING,
 };
 
 use crate::associated::AssociatedSocket;
-use crate::operation::{InFlight, Operation, Refused};
+use crate::operation::{InFlight, Operation, OperationId, Refused};
 use crate::wait::milliseconds;
 use crate::{Error, Socket};
 
@@ -176,7 +180,12 @@ pub(crate) struct PortState {
     in_flight: AtomicUsize,
     /// The associated sockets that are open.
     sockets: Mutex<HashSet<SOCKET>>,
+    /// The addresses of the operations that are under way, in parts by address, where that is needed: see
+    /// [`PortState::claim`].
+    ours: [Mutex<HashSet<usize>>; OURS_PARTS],
 }
+
+const OURS_PARTS: usize = 16;
 
 impl PortState {
     fn handle(&self) -> HANDLE {
@@ -202,12 +211,44 @@ impl PortState {
         self.in_flight.fetch_sub(1, SeqCst);
     }
 
+    /// Where the address of an operation is noted while it is under way.
+    ///
+    /// It is locked until the start has succeeded or failed: the packet may be there before the note.
+    pub(crate) fn ours(&self, operation: OperationId) -> MutexGuard<'_, HashSet<usize>> {
+        let part = operation.0 / size_of::<OVERLAPPED>() % OURS_PARTS;
+        self.ours[part]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a packet that was just taken is that of an operation of ours, which is over with it.
+    ///
+    /// On Windows a socket is shared by all handles that were duplicated of it, and whoever has one may start operations of
+    /// his own; their packets come here too. His OVERLAPPED must not be looked at, and may be gone: if one of ours has its
+    /// place by now, it is not taken before it is finished. (If it is, its own packet is the one that is nobody's.)
+    fn claim(&self, overlapped: *mut OVERLAPPED) -> bool {
+        if SHARES_OPERATIONS {
+            let mut ours = self.ours(OperationId(overlapped as usize));
+            if !ours.contains(&(overlapped as usize)) {
+                return false;
+            }
+            // SAFETY: the OVERLAPPED of one of ours, which is alive as long as it is noted; the system writes to it.
+            let status = unsafe { AtomicUsize::from_ptr(&raw mut (*overlapped).Internal) };
+            if status.load(Acquire) == STATUS_PENDING as usize {
+                return false;
+            }
+            ours.remove(&(overlapped as usize));
+        }
+        self.retract();
+        true
+    }
+
     /// The socket will be closed.
     pub(crate) fn forget(&self, socket: &Socket) {
         self.sockets().remove(&socket.as_raw());
     }
 
-    fn sockets(&self) -> std::sync::MutexGuard<'_, HashSet<SOCKET>> {
+    fn sockets(&self) -> MutexGuard<'_, HashSet<SOCKET>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -236,6 +277,7 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
             closed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             sockets: Mutex::default(),
+            ours: Default::default(),
         });
         Ok(CompletionPort {
             state,
@@ -298,13 +340,18 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         if let Err(error) = self.state.announce() {
             return Err(Refused::new(error, operation));
         }
+        let mut ours = SHARES_OPERATIONS.then(|| self.state.ours(operation.id()));
         let flight: InFlight<T> = operation.into_raw();
-        self.post_raw(key, bytes, flight.overlapped())
-            .map_err(|error| {
-                self.state.retract();
-                // SAFETY: it was not posted, so no packet brings it.
-                Refused::new(error, unsafe { flight.land() })
-            })
+        // SAFETY: it is not under way.
+        unsafe { flight.idle() };
+        let posted = self.post_raw(key, bytes, flight.overlapped());
+        match (&posted, &mut ours) {
+            (Ok(()), Some(ours)) => drop(ours.insert(flight.overlapped() as usize)),
+            (Ok(()), None) => {}
+            (Err(_), _) => self.state.retract(),
+        }
+        // SAFETY: it was not posted, so no packet brings it.
+        posted.map_err(|error| Refused::new(error, unsafe { flight.land() }))
     }
 
     fn post_raw(&self, key: K, bytes: u32, overlapped: *mut OVERLAPPED) -> Result<(), Error> {
@@ -325,23 +372,30 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
     /// None that a port of this type can give, short of a handle closed behind its back. That an operation failed
     /// is told by its packet.
     pub fn take(&self, timeout: Option<Duration>) -> Result<Option<Packet<T, K>>, Error> {
-        let (mut bytes, mut key, mut overlapped) = (0, 0, null_mut());
-        // SAFETY: all three out-pointers are to live variables.
-        let succeeded = unsafe {
-            GetQueuedCompletionStatus(
-                self.state.handle(),
-                &mut bytes,
-                &mut key,
-                &mut overlapped,
-                milliseconds(timeout),
-            )
-        };
-        let result = Error::last_if(succeeded == 0);
-        match result {
-            Err(Error::WAIT_TIMEOUT) if overlapped.is_null() => Ok(None),
-            Err(error) if overlapped.is_null() => Err(error),
-            // SAFETY: the packet was just taken.
-            result => Ok(Some(unsafe { self.packet(key, bytes, overlapped, result) })),
+        loop {
+            let (mut bytes, mut key, mut overlapped) = (0, 0, null_mut());
+            // SAFETY: all three out-pointers are to live variables.
+            let succeeded = unsafe {
+                GetQueuedCompletionStatus(
+                    self.state.handle(),
+                    &mut bytes,
+                    &mut key,
+                    &mut overlapped,
+                    milliseconds(timeout),
+                )
+            };
+            let result = Error::last_if(succeeded == 0);
+            match result {
+                Err(Error::WAIT_TIMEOUT) if overlapped.is_null() => return Ok(None),
+                Err(error) if overlapped.is_null() => return Err(error),
+                result => {
+                    // SAFETY: the packet was just taken.
+                    let packet = unsafe { self.packet(key, bytes, overlapped, |_| result) };
+                    if packet.is_some() {
+                        return Ok(packet);
+                    }
+                }
+            }
         }
     }
 
@@ -370,36 +424,41 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         timeout: Option<Duration>,
     ) -> Result<usize, Error> {
         packets.reserve(TAKEN_AT_ONCE); // first: what was taken must not get lost
-        let mut entries = [NO_ENTRY; TAKEN_AT_ONCE];
-        let mut count = 0;
-        // SAFETY: `entries` has that many, and `count` is a live variable.
-        let succeeded = unsafe {
-            GetQueuedCompletionStatusEx(
-                self.state.handle(),
-                entries.as_mut_ptr(),
-                TAKEN_AT_ONCE as u32,
-                &mut count,
-                milliseconds(timeout),
-                0,
-            )
-        };
-        match Error::last_if(succeeded == 0) {
-            Err(Error::WAIT_TIMEOUT) => return Ok(0),
-            result => result?,
-        }
-        let taken = &entries[..count as usize];
-        packets.extend(taken.iter().map(|entry| {
-            let bytes = entry.dwNumberOfBytesTransferred;
-            // SAFETY: the packet was just taken.
-            unsafe {
-                let result = result_of(entry);
-                self.packet(entry.lpCompletionKey, bytes, entry.lpOverlapped, result)
+        let before = packets.len();
+        while packets.len() == before {
+            let mut entries = [NO_ENTRY; TAKEN_AT_ONCE];
+            let mut count = 0;
+            // SAFETY: `entries` has that many, and `count` is a live variable.
+            let succeeded = unsafe {
+                GetQueuedCompletionStatusEx(
+                    self.state.handle(),
+                    entries.as_mut_ptr(),
+                    TAKEN_AT_ONCE as u32,
+                    &mut count,
+                    milliseconds(timeout),
+                    0,
+                )
+            };
+            match Error::last_if(succeeded == 0) {
+                Err(Error::WAIT_TIMEOUT) => return Ok(0),
+                result => result?,
             }
-        }));
-        Ok(taken.len())
+            packets.extend(entries[..count as usize].iter().filter_map(|entry| {
+                let (key, bytes) = (entry.lpCompletionKey, entry.dwNumberOfBytesTransferred);
+                let status = entry.Internal as i32;
+                // SAFETY: the packet was just taken.
+                unsafe {
+                    self.packet(key, bytes, entry.lpOverlapped, |ours| {
+                        result_of(status, ours)
+                    })
+                }
+            }));
+        }
+        Ok(packets.len() - before)
     }
 
-    /// The packet of these values.
+    /// The packet of these values; `None` if it is of an operation that somebody else has started. `result` looks at an
+    /// OVERLAPPED of ours.
     ///
     /// # Safety
     /// They were just taken from the port, and no other packet is made of them.
@@ -408,24 +467,28 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         key: usize,
         bytes: u32,
         overlapped: *mut OVERLAPPED,
-        result: Result<(), Error>,
-    ) -> Packet<T, K> {
-        let operation = (!overlapped.is_null()).then(|| {
-            self.state.retract();
-            // SAFETY: whoever reports to this port is a socket of `associate` or `post_operation`, so this is the
-            // one packet of an `Operation<T>`.
-            let mut operation: Operation<T> = unsafe { Operation::from_overlapped(overlapped) };
-            if result.is_err() {
-                operation.forget_accept();
-            }
-            operation
-        });
-        Packet {
+        result: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
+    ) -> Option<Packet<T, K>> {
+        let mut packet = Packet {
             key: K::from_number(key),
             bytes,
-            result,
-            operation,
+            result: Ok(()),
+            operation: None,
+        };
+        if overlapped.is_null() {
+            return Some(packet);
         }
+        if !self.state.claim(overlapped) {
+            return None;
+        }
+        packet.result = result(overlapped);
+        // SAFETY: whoever reports to this port is a socket of `associate` or `post_operation`, so this is the
+        // one packet of an `Operation<T>`.
+        let mut operation = unsafe { Operation::<T>::from_overlapped(overlapped) };
+        // SAFETY: it was just made.
+        unsafe { operation.settle(packet.result.is_ok()) };
+        packet.operation = Some(operation);
+        Some(packet)
     }
 
     /// Windows' handle, which stays the port's own.
@@ -505,17 +568,16 @@ const NO_ENTRY: OVERLAPPED_ENTRY = OVERLAPPED_ENTRY {
     dwNumberOfBytesTransferred: 0,
 };
 
-/// How the operation of an entry ended.
+/// How an operation ended.
 ///
 /// # Safety
-/// The entry was just taken.
-unsafe fn result_of(entry: &OVERLAPPED_ENTRY) -> Result<(), Error> {
-    let status = entry.Internal as i32;
-    if entry.lpOverlapped.is_null() || status >= 0 {
+/// The OVERLAPPED is that of a finished operation.
+unsafe fn result_of(status: i32, overlapped: *mut OVERLAPPED) -> Result<(), Error> {
+    if status >= 0 {
         return Ok(());
     }
     let mut bytes = 0;
-    // SAFETY: the OVERLAPPED is that of a finished operation; no handle is needed for it.
-    let succeeded = unsafe { GetOverlappedResult(null_mut(), entry.lpOverlapped, &mut bytes, 0) };
+    // SAFETY: the caller's promise; no handle is needed for it.
+    let succeeded = unsafe { GetOverlappedResult(null_mut(), overlapped, &mut bytes, 0) };
     Error::last_if(succeeded == 0)
 }

@@ -4,17 +4,14 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr::null_mut;
 use std::time::Duration;
 
-use wharf_sys::{
-    OVERLAPPED, SOCKET, SOCKET_ERROR, SleepEx, TRUE, WAIT_IO_COMPLETION, WSABUF, WSARecv, WSASend,
-};
+use wharf_sys::{OVERLAPPED, SOCKET, SleepEx, TRUE, WAIT_IO_COMPLETION};
 
-use crate::buffers::{one, one_mut};
 use crate::operation::{Operation, Refused};
+use crate::request::Order;
 use crate::wait::milliseconds;
-use crate::{Error, Finished, Socket};
+use crate::{Error, Finished, Request, Socket};
 
 thread_local! {
     /// The first panic of a routine, on its way to whoever waits.
@@ -43,11 +40,55 @@ pub fn sleep_alertable(timeout: Option<Duration>) -> bool {
 }
 
 impl Socket {
-    /// Starts receiving into the buffer that `buffer` finds; `routine` runs in this thread, inside one of its
+    /// Starts the transfer that `request` finds in the operation's value; `routine` runs in this thread, inside one of its
     /// alertable waits, when that is done or has failed.
     ///
     /// The value need not be [`Send`]: it stays in this thread. If the thread ends before, the operation is cancelled,
     /// the routine never runs, and the value is leaked.
+    ///
+    /// ```
+    /// use std::net::{Ipv4Addr, SocketAddr};
+    /// use std::sync::OnceLock;
+    /// use wharf::{Finished, Operation, Request, Socket, sleep_alertable};
+    ///
+    /// static SENDER: OnceLock<SocketAddr> = OnceLock::new();
+    ///
+    /// fn received(finished: Finished<[u8; 64]>) {
+    ///     assert_eq!(&finished.operation[..finished.bytes as usize], b"hello");
+    ///     SENDER.get_or_init(|| finished.operation.received_from().expect("a datagram"));
+    /// }
+    ///
+    /// let socket = Socket::datagram_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// let buffer = Operation::new([0; 64]);
+    /// socket.start_with_routine(buffer, |buffer| Request::receive_from(buffer), received)?;
+    /// let peer = Socket::datagram_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// peer.send_to(b"hello", socket.local_addr()?)?;
+    /// assert!(sleep_alertable(None));
+    /// assert_eq!(SENDER.get(), Some(&peer.local_addr()?));
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nc-winsock2-lpwsaoverlapped_completion_routine>
+    ///
+    /// # Errors
+    /// The operation comes back with the error, and the routine does not run. As
+    /// [`AssociatedSocket::start`](crate::AssociatedSocket::start);
+    /// - [`Error::INVALID`] if the socket is associated with a port.
+    /// - [`Error::OPERATION_NOT_SUPPORTED`] if it is no transfer: accepting, connecting and disconnecting have no
+    ///   routines.
+    pub fn start_with_routine<T: 'static>(
+        &self,
+        mut operation: Operation<T>,
+        request: impl for<'a> FnOnce(&'a mut T) -> Request<'a>,
+        routine: fn(Finished<T>),
+    ) -> Result<(), Refused<T>> {
+        let order = request(operation.body()).into_order();
+        // SAFETY: the request was found in the value.
+        unsafe { start(operation, self.as_raw(), &order, routine) }
+    }
+
+    /// Starts receiving into the buffer that `buffer` finds ([`Request::receive`]); `routine` runs in this thread when that
+    /// is done or has failed.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -77,109 +118,93 @@ impl Socket {
     /// # Ok::<_, wharf::Error>(())
     /// ```
     ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nc-winsock2-lpwsaoverlapped_completion_routine>
-    ///
     /// # Errors
-    /// The operation comes back with the error, and the routine does not run. As [`Socket::recv`];
-    /// [`Error::INVALID`] if the socket is associated with a port.
+    /// As [`Socket::start_with_routine`].
     pub fn receive_with_routine<T: 'static>(
         &self,
-        mut operation: Operation<T>,
+        operation: Operation<T>,
         buffer: impl for<'a> FnOnce(&'a mut T) -> &'a mut [u8],
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        let buffer = one_mut(buffer(operation.body()));
-        // SAFETY: the buffer was found in the value.
-        unsafe { receive(operation, self.as_raw(), buffer, routine) }
+        self.start_with_routine(operation, |value| Request::receive(buffer(value)), routine)
     }
 
-    /// As [`Socket::receive_with_routine`], sending what `data` finds.
+    /// As [`Socket::receive_with_routine`], sending what `data` finds: [`Request::send`].
     ///
     /// # Errors
-    /// The operation comes back with the error, and the routine does not run. As [`Socket::send`];
-    /// [`Error::INVALID`] if the socket is associated with a port.
+    /// As [`Socket::start_with_routine`].
     pub fn send_with_routine<T: 'static>(
         &self,
-        mut operation: Operation<T>,
+        operation: Operation<T>,
         data: impl for<'a> FnOnce(&'a T) -> &'a [u8],
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        let data = one(data(operation.body()));
-        // SAFETY: the data was found in the value.
-        unsafe { send(operation, self.as_raw(), data, routine) }
+        self.start_with_routine(operation, |value| Request::send(data(value)), routine)
     }
 }
 
 impl<T: 'static> Operation<T> {
+    /// As [`Socket::start_with_routine`], on a socket that the operation's value holds as well: `parts` finds both.
+    ///
+    /// # Errors
+    /// As [`Socket::start_with_routine`].
+    pub fn start_with_routine(
+        mut self,
+        parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, Request<'a>),
+        routine: fn(Finished<T>),
+    ) -> Result<(), Refused<T>> {
+        let (socket, request) = parts(self.body());
+        let (socket, order) = (socket.as_raw(), request.into_order());
+        // SAFETY: the request was found in the value.
+        unsafe { start(self, socket, &order, routine) }
+    }
+
     /// As [`Socket::receive_with_routine`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// # Errors
-    /// As [`Socket::receive_with_routine`].
+    /// As [`Socket::start_with_routine`].
     pub fn receive_with_routine(
-        mut self,
+        self,
         parts: impl for<'a> FnOnce(&'a mut T) -> (&'a Socket, &'a mut [u8]),
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        let (socket, buffer) = parts(self.body());
-        let (socket, buffer) = (socket.as_raw(), one_mut(buffer));
-        // SAFETY: the buffer was found in the value.
-        unsafe { receive(self, socket, buffer, routine) }
+        self.start_with_routine(
+            |value| {
+                let (socket, buffer) = parts(value);
+                (socket, Request::receive(buffer))
+            },
+            routine,
+        )
     }
 
     /// As [`Socket::send_with_routine`], on a socket that the operation's value holds as well: `parts` finds both.
     ///
     /// # Errors
-    /// As [`Socket::send_with_routine`].
+    /// As [`Socket::start_with_routine`].
     pub fn send_with_routine(
-        mut self,
+        self,
         parts: impl for<'a> FnOnce(&'a T) -> (&'a Socket, &'a [u8]),
         routine: fn(Finished<T>),
     ) -> Result<(), Refused<T>> {
-        let (socket, data) = parts(self.body());
-        let (socket, data) = (socket.as_raw(), one(data));
-        // SAFETY: the data was found in the value.
-        unsafe { send(self, socket, data, routine) }
+        self.start_with_routine(
+            |value| {
+                let (socket, data) = parts(value);
+                (socket, Request::send(data))
+            },
+            routine,
+        )
     }
 }
 
+/// Starts the operation and notes its routine.
+///
 /// # Safety
-/// The buffer was found in the operation's value.
-unsafe fn receive<T: 'static>(
+/// The buffers of the order were found in the operation's value.
+unsafe fn start<T: 'static>(
     operation: Operation<T>,
     socket: SOCKET,
-    buffer: WSABUF,
+    order: &Order,
     routine: fn(Finished<T>),
-) -> Result<(), Refused<T>> {
-    start(operation, routine, |overlapped| {
-        let (mut flags, run) = (0, Some(run::<T> as _));
-        // SAFETY: the buffer is the operation's, which is its own until `run`.
-        let result =
-            unsafe { WSARecv(socket, &buffer, 1, null_mut(), &mut flags, overlapped, run) };
-        Error::last_if(result == SOCKET_ERROR)
-    })
-}
-
-/// # Safety
-/// The data was found in the operation's value.
-unsafe fn send<T: 'static>(
-    operation: Operation<T>,
-    socket: SOCKET,
-    data: Result<WSABUF, Error>,
-    routine: fn(Finished<T>),
-) -> Result<(), Refused<T>> {
-    start(operation, routine, |overlapped| {
-        let (data, run) = (data?, Some(run::<T> as _));
-        // SAFETY: the data is the operation's, which is its own until `run`.
-        let result = unsafe { WSASend(socket, &data, 1, null_mut(), 0, overlapped, run) };
-        Error::last_if(result == SOCKET_ERROR)
-    })
-}
-
-/// Starts the operation by `call`, which says that `run` is to run.
-fn start<T: 'static>(
-    operation: Operation<T>,
-    routine: fn(Finished<T>),
-    call: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
 ) -> Result<(), Refused<T>> {
     let flight = operation.into_raw();
     // SAFETY: it is not under way, and nobody else has its address.
@@ -188,7 +213,7 @@ fn start<T: 'static>(
         flight.land()
     };
     // SAFETY: `run` makes the operation of the OVERLAPPED, once.
-    unsafe { operation.start(0, call) }.map(drop)
+    unsafe { operation.submit(socket, order, 0, Some(run::<T>)) }.map(drop)
 }
 
 /// What Windows runs: makes the operation of its OVERLAPPED again, and hands it to its routine.
@@ -203,7 +228,9 @@ unsafe extern "system" fn run<T: 'static>(
 ) {
     // SAFETY: the caller's promise.
     let mut operation = unsafe { Operation::<T>::from_overlapped(overlapped) };
-    let Some(routine) = operation.frame().routine else {
+    // SAFETY: it was just reported.
+    unsafe { operation.settle(error == 0) };
+    let Some(routine) = operation.routine() else {
         return; // not reached: starting sets it
     };
     let result = match error {

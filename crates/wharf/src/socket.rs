@@ -1,21 +1,25 @@
 //! A socket as a value that owns its handle, and the calls that block.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::mem::{ManuallyDrop, zeroed};
 use std::net::{Shutdown, SocketAddr};
-use std::ptr::{null, null_mut};
+use std::ptr::null;
+use std::time::Duration;
 
 use wharf_sys::{
-    AF_INET, AF_INET6, CancelIoEx, FIONBIO, FIONREAD, HANDLE, INVALID_SOCKET, IPPROTO_TCP,
-    IPPROTO_UDP, MSG_OOB, MSG_PEEK, MSG_WAITALL, SD_BOTH, SD_RECEIVE, SD_SEND, SOCK_DGRAM,
-    SOCK_STREAM, SOCKET, SOCKET_ERROR, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSARecv,
-    WSASend, WSASocketW, accept, bind, closesocket, connect, getpeername, getsockname, ioctlsocket,
-    listen, recv, send, shutdown,
+    AF_INET, AF_INET6, CancelIoEx, FIONBIO, FIONREAD, FROM_PROTOCOL_INFO, GetCurrentProcessId,
+    HANDLE, INVALID_SOCKET, IPPROTO_TCP, IPPROTO_UDP, SD_BOTH, SD_RECEIVE, SD_SEND,
+    SO_UPDATE_CONNECT_CONTEXT, SOCK_DGRAM, SOCK_STREAM, SOCKET, SOCKET_ERROR, SOL_SOCKET,
+    WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADuplicateSocketW, WSAPROTOCOL_INFOW,
+    WSASocketW, accept, bind, closesocket, connect, getpeername, getsockname, ioctlsocket, listen,
+    setsockopt, shutdown,
 };
 
 use crate::address::Address;
-use crate::buffers::{Slices, SlicesMut};
-use crate::{Error, startup};
+use crate::{Error, SocketSet, select, startup};
+
+/// What a socket is made with.
+const FLAGS: u32 = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
 
 /// The longest queue of connections there is: `SOMAXCONN` of winsock2.h (the metadata has winsock.h's, which is 5).
 const BACKLOG_MAX: i32 = i32::MAX;
@@ -76,9 +80,8 @@ impl Socket {
             SocketAddr::V4(_) => AF_INET,
             SocketAddr::V6(_) => AF_INET6,
         };
-        let flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
         // SAFETY: no protocol structure is given.
-        let socket = unsafe { WSASocketW(i32::from(family), kind, protocol, null(), 0, flags) };
+        let socket = unsafe { WSASocketW(i32::from(family), kind, protocol, null(), 0, FLAGS) };
         Socket::own(socket)
     }
 
@@ -104,6 +107,70 @@ impl Socket {
     pub fn connect_to(address: SocketAddr) -> Result<Socket, Error> {
         let socket = Socket::stream_for(address)?;
         socket.connect(address)?;
+        Ok(socket)
+    }
+
+    /// As [`Socket::connect_to`], but gives up after `timeout`.
+    ///
+    /// ```
+    /// # use std::net::Ipv4Addr;
+    /// # use std::time::Duration;
+    /// # use wharf::Socket;
+    /// let listener = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// let client = Socket::connect_to_within(listener.local_addr()?, Duration::from_secs(5))?;
+    /// assert_eq!(client.peer_addr()?, listener.local_addr()?);
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Socket::connect_to`]; [`Error::TIMED_OUT`] if the time passed.
+    #[doc(alias = "connect_timeout")]
+    pub fn connect_to_within(address: SocketAddr, timeout: Duration) -> Result<Socket, Error> {
+        let socket = Socket::stream_for(address)?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(address) {
+            Err(Error::WOULD_BLOCK) => {}
+            result => result?,
+        }
+        let mut connected = SocketSet::from_iter([&socket]);
+        let mut failed = connected.clone();
+        select(
+            &mut SocketSet::new(),
+            &mut connected,
+            &mut failed,
+            Some(timeout),
+        )?;
+        if !failed.is_empty() {
+            return Err(socket.connect_error()?.unwrap_or(Error::CONNECTION_REFUSED));
+        }
+        if connected.is_empty() {
+            return Err(Error::TIMED_OUT);
+        }
+        drop((connected, failed));
+        socket.set_nonblocking(false)?;
+        Ok(socket)
+    }
+
+    /// A UDP socket that is bound to `address`.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wharf::Socket;
+    ///
+    /// let one = Socket::datagram_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// let other = Socket::datagram_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// one.send_to(b"hello", other.local_addr()?)?;
+    /// let mut buffer = [0; 16];
+    /// let (length, from) = other.recv_from(&mut buffer)?;
+    /// assert_eq!((&buffer[..length], from), (&b"hello"[..], one.local_addr()?));
+    /// # Ok::<_, wharf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Socket::datagram_for`] and [`Socket::bind`].
+    pub fn datagram_at(address: SocketAddr) -> Result<Socket, Error> {
+        let socket = Socket::datagram_for(address)?;
+        socket.bind(address)?;
         Ok(socket)
     }
 
@@ -145,9 +212,9 @@ impl Socket {
     /// - [`Error::TOO_MANY_SOCKETS`] if the process may have no more; the connection stays in the backlog.
     pub fn accept(&self) -> Result<(Socket, SocketAddr), Error> {
         let mut address = Address::empty();
-        let length: *mut i32 = address.length_mut();
+        let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let accepted = unsafe { accept(self.0, address.as_mut_ptr(), length) };
+        let accepted = unsafe { accept(self.0, room, length) };
         let accepted = Socket::own(accepted);
         crate::routine::rethrow();
         Ok((accepted?, address.get()?))
@@ -171,142 +238,47 @@ impl Socket {
         connected
     }
 
-    /// Sends, and tells how much: everything, unless the socket does not block.
-    ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-send>
-    ///
-    /// # Errors
-    /// - [`Error::CONNECTION_RESET`], [`Error::CONNECTION_ABORTED`] if the connection is no more.
-    /// - [`Error::SHUT_DOWN`] after a shutdown of this direction; [`Error::NOT_CONNECTED`] without a peer.
-    /// - [`Error::WOULD_BLOCK`] if there is no room and the socket does not block.
-    /// - [`Error::MESSAGE_SIZE`] if it is too long for a datagram.
-    pub fn send(&self, data: &[u8]) -> Result<usize, Error> {
-        self.send_with(data, 0)
-    }
-
-    /// Sends urgent data; the last byte is the urgent one.
+    /// Makes a socket whose overlapped connect has succeeded ([`Request::connect`](crate::Request::connect)) like any
+    /// connected one: it has a peer's address and can be shut down.
     ///
     /// # Errors
-    /// As [`Socket::send`].
-    pub fn send_urgent(&self, data: &[u8]) -> Result<usize, Error> {
-        self.send_with(data, MSG_OOB)
+    /// [`Error::NOT_CONNECTED`] if it is not connected.
+    pub fn finish_connect(&self) -> Result<(), Error> {
+        let (level, option) = (SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT);
+        // SAFETY: the option has no value.
+        Error::last_if(unsafe { setsockopt(self.0, level, option, null(), 0) } == SOCKET_ERROR)
     }
 
-    fn send_with(&self, data: &[u8], flags: i32) -> Result<usize, Error> {
-        // SAFETY: the buffer is valid for its length.
-        let sent = unsafe { send(self.0, data.as_ptr(), clamped(data.len()), flags) };
-        let count = count(sent);
-        crate::routine::rethrow();
-        count
-    }
-
-    /// Sends several pieces as one; for a datagram socket, as one datagram.
+    /// Another handle of the same socket: what one does to it, the other sees, an association with a port included.
+    /// It is closed with the last.
+    ///
+    /// Until then operations go on that were started with a handle that is closed.
     ///
     /// ```
-    /// # use std::net::Ipv4Addr;
-    /// # use wharf::Socket;
-    /// # let listener = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
-    /// # let client = Socket::connect_to(listener.local_addr()?)?;
-    /// # let (server, _) = listener.accept()?;
-    /// let sent = client.send_vectored(|pieces| {
-    ///     pieces.push(b"head ");
-    ///     pieces.push(b"body");
-    /// })?;
-    /// assert_eq!(sent, 9);
-    /// # let mut buffer = [0; 9];
-    /// # assert_eq!(server.recv_all(&mut buffer)?, 9);
-    /// # assert_eq!(&buffer, b"head body");
+    /// use std::net::Ipv4Addr;
+    /// use wharf::Socket;
+    ///
+    /// let listener = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
+    /// let client = Socket::connect_to(listener.local_addr()?)?;
+    /// let clone = client.try_clone()?;
+    /// drop(client);
+    /// assert_eq!(clone.peer_addr()?, listener.local_addr()?);
     /// # Ok::<_, wharf::Error>(())
     /// ```
     ///
-    /// # Errors
-    /// As [`Socket::send`]; [`Error::INVALID`] without a piece.
-    pub fn send_vectored<'a>(&self, pieces: impl FnOnce(&mut Slices<'a>)) -> Result<usize, Error> {
-        let mut slices = Slices::new();
-        pieces(&mut slices);
-        let (buffers, count) = slices.parts()?;
-        let mut sent = 0;
-        // SAFETY: the slices are valid for their lengths; the call does not write to them.
-        let result = unsafe { WSASend(self.0, buffers, count, &mut sent, 0, null_mut(), None) };
-        let result = Error::last_if(result == SOCKET_ERROR);
-        crate::routine::rethrow();
-        result.map(|()| sent as usize)
-    }
-
-    /// Receives what is there, at least a byte, waiting for it; 0: the peer has nothing more to say.
-    ///
-    /// A datagram socket receives one datagram.
-    ///
-    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-recv>
+    /// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaduplicatesocketw>
     ///
     /// # Errors
-    /// - [`Error::CONNECTION_RESET`], [`Error::CONNECTION_ABORTED`] if the connection is no more.
-    /// - [`Error::SHUT_DOWN`] after a shutdown of this direction; [`Error::NOT_CONNECTED`] without a peer.
-    /// - [`Error::WOULD_BLOCK`] if there is nothing and the socket does not block.
-    /// - [`Error::MESSAGE_SIZE`] if the datagram is longer than the buffer: it is full, the rest is lost.
-    pub fn recv(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.recv_with(buffer, 0)
-    }
-
-    /// As [`Socket::recv`], but leaves the data where it is.
-    ///
-    /// # Errors
-    /// As [`Socket::recv`].
-    pub fn peek(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.recv_with(buffer, MSG_PEEK)
-    }
-
-    /// As [`Socket::recv`], but waits until the buffer is full or the peer has nothing more to say.
-    ///
-    /// # Errors
-    /// As [`Socket::recv`]; [`Error::OPERATION_NOT_SUPPORTED`] if the socket is no stream or does not block.
-    pub fn recv_all(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.recv_with(buffer, MSG_WAITALL)
-    }
-
-    /// Receives the urgent byte.
-    ///
-    /// # Errors
-    /// As [`Socket::recv`]; [`Error::WOULD_BLOCK`] or [`Error::INVALID`] if there is none.
-    pub fn recv_urgent(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.recv_with(buffer, MSG_OOB)
-    }
-
-    fn recv_with(&self, buffer: &mut [u8], flags: i32) -> Result<usize, Error> {
-        // SAFETY: the buffer is valid for its length.
-        let received = unsafe { recv(self.0, buffer.as_mut_ptr(), clamped(buffer.len()), flags) };
-        let count = count(received);
-        crate::routine::rethrow();
-        count
-    }
-
-    /// Receives into several pieces, filling one after the other.
-    ///
-    /// # Errors
-    /// As [`Socket::recv`]; [`Error::INVALID`] without a piece.
-    pub fn recv_vectored<'a>(
-        &self,
-        pieces: impl FnOnce(&mut SlicesMut<'a>),
-    ) -> Result<usize, Error> {
-        let mut slices = SlicesMut::new();
-        pieces(&mut slices);
-        let (buffers, count) = slices.parts()?;
-        let (mut received, mut flags) = (0, 0);
-        // SAFETY: the slices are valid for their lengths, and borrowed for as long as the call.
-        let result = unsafe {
-            WSARecv(
-                self.0,
-                buffers,
-                count,
-                &mut received,
-                &mut flags,
-                null_mut(),
-                None,
-            )
-        };
-        let result = Error::last_if(result == SOCKET_ERROR);
-        crate::routine::rethrow();
-        result.map(|()| received as usize)
+    /// [`Error::TOO_MANY_SOCKETS`] if the process may have no more.
+    pub fn try_clone(&self) -> Result<Socket, Error> {
+        // SAFETY: of integers and characters; zero is a value of each.
+        let mut info: WSAPROTOCOL_INFOW = unsafe { zeroed() };
+        // SAFETY: `info` is a live variable.
+        let told = unsafe { WSADuplicateSocketW(self.0, GetCurrentProcessId(), &mut info) };
+        Error::last_if(told == SOCKET_ERROR)?;
+        let as_told = FROM_PROTOCOL_INFO;
+        // SAFETY: `info` is valid.
+        Socket::own(unsafe { WSASocketW(as_told, as_told, as_told, &info, 0, FLAGS) })
     }
 
     /// Ends one direction, or both. What was sent before arrives first, then the peer receives 0 bytes.
@@ -354,9 +326,9 @@ impl Socket {
     /// [`Error::INVALID`] if it is not bound.
     pub fn local_addr(&self) -> Result<SocketAddr, Error> {
         let mut address = Address::empty();
-        let length: *mut i32 = address.length_mut();
+        let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let told = unsafe { getsockname(self.0, address.as_mut_ptr(), length) };
+        let told = unsafe { getsockname(self.0, room, length) };
         Error::last_if(told == SOCKET_ERROR)?;
         address.get()
     }
@@ -367,9 +339,9 @@ impl Socket {
     /// [`Error::NOT_CONNECTED`] without one.
     pub fn peer_addr(&self) -> Result<SocketAddr, Error> {
         let mut address = Address::empty();
-        let length: *mut i32 = address.length_mut();
+        let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let told = unsafe { getpeername(self.0, address.as_mut_ptr(), length) };
+        let told = unsafe { getpeername(self.0, room, length) };
         Error::last_if(told == SOCKET_ERROR)?;
         address.get()
     }
@@ -409,12 +381,24 @@ impl Socket {
     /// A socket that owns this handle.
     ///
     /// # Safety
-    /// The handle is that of a socket, and nobody else closes it. It was made with the overlapped attribute, is not
-    /// associated with a port, and no operation is under way on it.
+    /// The handle is that of a socket, and nobody else closes it. Unless [`Socket::into_raw`] gave it, it was made with
+    /// the overlapped attribute, is not associated with a port, and no operation is under way on it.
     pub unsafe fn from_raw(socket: SOCKET) -> Socket {
         // A process that has the handle has started the library; this one counts for itself all the same.
         let _ = startup::ensure();
         Socket(socket)
+    }
+}
+
+impl Socket {
+    /// Owns the handle.
+    pub(crate) fn of(socket: SOCKET) -> Socket {
+        Socket(socket)
+    }
+
+    /// For a call on a socket that somebody else owns.
+    pub(crate) fn borrowed(socket: SOCKET) -> ManuallyDrop<Socket> {
+        ManuallyDrop::new(Socket(socket))
     }
 }
 
@@ -431,46 +415,4 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Socket").field(&self.0).finish()
     }
-}
-
-impl Read for &Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.recv(buffer)?)
-    }
-}
-
-impl Write for &Socket {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        Ok(self.send(data)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-}
-
-impl Write for Socket {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        (&*self).write(data)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A length as Winsock counts. What is beyond waits for the next call.
-fn clamped(length: usize) -> i32 {
-    length.min(i32::MAX as usize) as i32
-}
-
-/// The answer of `send` and `recv`.
-fn count(result: i32) -> Result<usize, Error> {
-    Error::last_if(result == SOCKET_ERROR).map(|()| result as usize)
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Counted, DEADLINE, listener, loopback, pair, take, under_wine};
-use wharf::{AssociatedSocket, CompletionPort, Error, Operation, Socket};
+use wharf::{AssociatedSocket, CompletionPort, Error, Operation, Request, Socket};
 
 type Port = CompletionPort<Buffer>;
 
@@ -125,9 +125,8 @@ fn pieces_are_gathered_and_scattered() {
         body: b"and body".into(),
     };
     client
-        .start_send_vectored(message.into(), |message, pieces| {
-            pieces.push(&message.head);
-            pieces.push(&message.body);
+        .start(message.into(), |message| {
+            Request::send_vectored([&message.head[..], &message.body])
         })
         .unwrap();
     let sent = take(&port);
@@ -137,9 +136,8 @@ fn pieces_are_gathered_and_scattered() {
         body: vec![0; 20],
     };
     server
-        .start_receive_vectored(room.into(), |room, pieces| {
-            pieces.push(&mut room.head);
-            pieces.push(&mut room.body);
+        .start(room.into(), |room| {
+            Request::receive_vectored([&mut room.head[..], &mut room.body])
         })
         .unwrap();
     let received = take(&port);
@@ -150,7 +148,9 @@ fn pieces_are_gathered_and_scattered() {
         (b"head", &b"and body"[..])
     );
 
-    let refused = server.start_send_vectored(message, |_, _| {}).unwrap_err();
+    let refused = server
+        .start(message, |_| Request::send_vectored([]))
+        .unwrap_err();
     assert_eq!(
         (refused.error, &refused.operation.head),
         (Error::INVALID, b"head")
@@ -240,7 +240,7 @@ fn a_connect_may_bring_the_first_data() {
         .unwrap();
     let operation = Operation::new(&b"hello"[..]);
     client
-        .start_connect_and_send(operation, address, |data| data)
+        .start(operation, |data| Request::connect_and_send(address, data))
         .unwrap();
     let packet = take(&port);
     assert_eq!((packet.bytes, packet.result), (5, Ok(())));

@@ -94,15 +94,12 @@ fn data_can_be_looked_at_counted_and_scattered() {
     assert_eq!(other.peek(&mut buffer), Ok(9));
     assert_eq!(other.available(), Ok(9));
     let (mut first, mut rest) = ([0; 4], [0; 16]);
-    let received = other.recv_vectored(|pieces| {
-        pieces.push(&mut first);
-        pieces.push(&mut rest);
-    });
+    let received = other.recv_vectored([&mut first[..], &mut rest]);
     assert_eq!(
         (received, &first, &rest[..5]),
         (Ok(9), b"1234", &b"56789"[..])
     );
-    assert_eq!(other.recv_vectored(|_| {}), Err(Error::INVALID));
+    assert_eq!(other.recv_vectored([]), Err(Error::INVALID));
 }
 
 #[test]

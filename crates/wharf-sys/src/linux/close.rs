@@ -90,6 +90,9 @@ impl Socket {
         self.attempt_all_deferred(); // they have gone, as far as anybody can tell
         self.set_flag(FLAG_CLOSED, true);
         self.end_observation();
+        if self.has(FLAG_SHARED) {
+            self.leave_set(); // the kernel would not, as long as the duplicate is open
+        }
         self.unwatch();
         let (accepting_for, linger, bound_to, listening) = {
             let mut state = self.state();

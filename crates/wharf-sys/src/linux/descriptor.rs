@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::address::{Address, Family};
 use super::option::{Kind, Options};
@@ -13,7 +13,10 @@ use super::socket::{
     FLAG_BOUND, FLAG_CONNECTED, FLAG_NON_BLOCKING, FLAG_SHARED, Phase, Socket, State, call_status,
 };
 use super::status::Status;
-use super::{datagram, system};
+use super::{datagram, system, wait};
+
+/// How long others may take to let go of a socket whose descriptor goes out for good.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Socket {
     /// A duplicate of its descriptor.
@@ -23,6 +26,22 @@ impl Socket {
     pub fn duplicate_descriptor(&self) -> Result<OwnedFd, Status> {
         self.set_flag(FLAG_SHARED, true);
         system::duplicate(self.fd()).map_err(call_status)
+    }
+
+    /// Gives a duplicate of its descriptor the socket's blocking mode, once its handles are closed and no other thread is in
+    /// an attempt: the mode is shared. If somebody holds the socket for longer, the duplicate stays non-blocking.
+    pub fn restore_mode(self: Arc<Self>, duplicate: &OwnedFd) {
+        if self.is_non_blocking() {
+            return;
+        }
+        let until = Instant::now() + PATIENCE;
+        while Arc::strong_count(&self) > 1 {
+            if Instant::now() >= until {
+                return;
+            }
+            wait::sleep_until(Some(Instant::now() + Duration::from_micros(50)), false);
+        }
+        system::make_blocking(duplicate.as_raw_fd());
     }
 
     /// A socket around that descriptor, overlapped, in the blocking mode that the descriptor had.

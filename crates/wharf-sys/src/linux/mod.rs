@@ -168,5 +168,15 @@ pub use doctor::{Findings, doctor};
 
 /// Sockets as descriptors of Linux, and the other way. Windows has nothing like it.
 pub mod fd {
-    pub use super::abi::descriptor::{borrow_fd, from_fd, to_fd};
+    pub use super::abi::descriptor::{borrow_fd, from_fd, into_fd, to_fd};
+}
+
+/// Sockets as what the standard library's are made of, by the same names on both systems.
+pub mod owned {
+    /// What owns a socket in the standard library.
+    pub type Owned = std::os::fd::OwnedFd;
+    pub use super::abi::descriptor::{from_fd as from_owned, into_fd as into_owned};
+
+    /// Whether a socket that came in, or was lent, may have operations under way that others have started.
+    pub const SHARES_OPERATIONS: bool = false;
 }

@@ -640,6 +640,15 @@ pub fn make_non_blocking(fd: RawFd) -> Result<bool> {
     Ok(flags & libc::O_NONBLOCK != 0)
 }
 
+/// Makes a descriptor blocking.
+pub fn make_blocking(fd: RawFd) {
+    // SAFETY: no pointers.
+    if let Ok(flags) = check(unsafe { libc::fcntl(fd, libc::F_GETFL) }) {
+        // SAFETY: no pointers.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) };
+    }
+}
+
 /// The address of the other end, if it is connected.
 pub fn peer_address(fd: RawFd) -> Option<Address> {
     // SAFETY: all zeroes is an address of no family.

@@ -1,7 +1,9 @@
 //! What Windows does not have: sockets as descriptors of Linux, and the other way.
 
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
+use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{INVALID_SOCKET, SOCKET, WSA_ERROR};
 
 use super::winsock2::{find, open_socket};
@@ -25,6 +27,7 @@ pub unsafe fn borrow_fd<'a>(socket: SOCKET) -> BorrowedFd<'a> {
 }
 
 /// Implements `AsFd` for a type that owns a socket and has `fn as_raw(&self) -> SOCKET`. On Windows it is `AsSocket`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! implement_as_descriptor {
     ($type:ty) => {
@@ -50,6 +53,28 @@ pub fn to_fd(socket: SOCKET) -> Result<OwnedFd, WSA_ERROR> {
     find(socket)
         .and_then(|socket| socket.duplicate_descriptor())
         .map_err(code)
+}
+
+/// A descriptor in the place of a socket, whose handle is closed; the caller owns it. It is in the blocking mode that the
+/// socket had.
+///
+/// Operations that are under way end as closesocket ends them, but the connection goes on. The descriptor stays
+/// non-blocking if another handle of the socket is open, or another thread stays in a call on it.
+///
+/// # Errors
+/// The WSA code: WSAENOTSOCK, WSAEMFILE, WSANOTINITIALISED. Then the handle is still open.
+///
+/// # Safety
+/// The handle is the caller's to close.
+pub unsafe fn into_fd(socket: SOCKET) -> Result<OwnedFd, WSA_ERROR> {
+    let exchange = || {
+        let object = Arc::clone(&*find(socket)?);
+        let duplicate = object.duplicate_descriptor()?;
+        handle::close(socket as HANDLE).map_err(|_| Status::NOT_SOCKET)?;
+        object.restore_mode(&duplicate);
+        Ok(duplicate)
+    };
+    exchange().map_err(code)
 }
 
 /// A socket made of a descriptor, which it owns from here on: TCP or UDP, over IPv4 or IPv6; fresh, bound, listening or

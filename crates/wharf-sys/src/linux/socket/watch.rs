@@ -113,6 +113,16 @@ impl Socket {
         Ok(())
     }
 
+    /// Takes its descriptor out of the epoll set.
+    pub fn leave_set(&self) {
+        let watch = self.watch.lock();
+        if watch.is_some()
+            && let Some(set) = self.set()
+        {
+            set.remove(self.fd());
+        }
+    }
+
     /// Takes it out of the registry: events that name it find nothing from here on.
     pub fn unwatch(&self) {
         if let Some(key) = self.watch.lock().take() {
