@@ -310,6 +310,9 @@ impl<T: 'static> Deref for AssociatedSocket<T> {
 
 impl<T: 'static> Drop for AssociatedSocket<T> {
     fn drop(&mut self) {
+        if self.socket.is_cloned() {
+            let _ = self.socket.cancel(); // or there would be nobody to do it for the port; nothing to cancel is no failure
+        }
         self.port.forget(&self.socket);
     }
 }

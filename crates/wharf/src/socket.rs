@@ -4,6 +4,7 @@ use std::fmt;
 use std::mem::{ManuallyDrop, zeroed};
 use std::net::{Shutdown, SocketAddr};
 use std::ptr::null;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use wharf_sys::{
@@ -50,7 +51,11 @@ const BACKLOG_MAX: i32 = i32::MAX;
 /// assert_eq!(server.recv(&mut buffer)?, 0); // the client has nothing more to say
 /// # Ok::<_, wharf::Error>(())
 /// ```
-pub struct Socket(SOCKET);
+pub struct Socket {
+    handle: SOCKET,
+    /// There is, or was, another handle of it.
+    cloned: AtomicBool,
+}
 
 /// A number that tells a process's open sockets apart: what WSAAsyncSelect's messages name a socket by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,7 +91,7 @@ impl Socket {
     }
 
     fn own(socket: SOCKET) -> Result<Socket, Error> {
-        Error::last_if(socket == INVALID_SOCKET).map(|()| Socket(socket))
+        Error::last_if(socket == INVALID_SOCKET).map(|()| Socket::of(socket))
     }
 
     /// A TCP socket that listens at `address`, with the largest backlog.
@@ -185,7 +190,7 @@ impl Socket {
     pub fn bind(&self, address: SocketAddr) -> Result<(), Error> {
         let address = Address::from(address);
         // SAFETY: the address is valid for its length.
-        let bound = unsafe { bind(self.0, address.as_ptr(), address.length()) };
+        let bound = unsafe { bind(self.handle, address.as_ptr(), address.length()) };
         Error::last_if(bound == SOCKET_ERROR)
     }
 
@@ -198,7 +203,7 @@ impl Socket {
     /// - [`Error::IS_CONNECTED`] if it is connected.
     pub fn listen(&self, backlog: i32) -> Result<(), Error> {
         // SAFETY: any values are checked.
-        let listening = unsafe { listen(self.0, backlog) };
+        let listening = unsafe { listen(self.handle, backlog) };
         Error::last_if(listening == SOCKET_ERROR)
     }
 
@@ -214,7 +219,7 @@ impl Socket {
         let mut address = Address::empty();
         let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let accepted = unsafe { accept(self.0, room, length) };
+        let accepted = unsafe { accept(self.handle, room, length) };
         let accepted = Socket::own(accepted);
         crate::routine::rethrow();
         Ok((accepted?, address.get()?))
@@ -232,7 +237,7 @@ impl Socket {
     pub fn connect(&self, address: SocketAddr) -> Result<(), Error> {
         let address = Address::from(address);
         // SAFETY: the address is valid for its length.
-        let connected = unsafe { connect(self.0, address.as_ptr(), address.length()) };
+        let connected = unsafe { connect(self.handle, address.as_ptr(), address.length()) };
         let connected = Error::last_if(connected == SOCKET_ERROR);
         crate::routine::rethrow();
         connected
@@ -246,13 +251,13 @@ impl Socket {
     pub fn finish_connect(&self) -> Result<(), Error> {
         let (level, option) = (SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT);
         // SAFETY: the option has no value.
-        Error::last_if(unsafe { setsockopt(self.0, level, option, null(), 0) } == SOCKET_ERROR)
+        Error::last_if(unsafe { setsockopt(self.handle, level, option, null(), 0) } == SOCKET_ERROR)
     }
 
     /// Another handle of the same socket: what one does to it, the other sees, an association with a port included.
     /// It is closed with the last.
     ///
-    /// Until then operations go on that were started with a handle that is closed.
+    /// Operations end with the last handle, those of an [`AssociatedSocket`](crate::AssociatedSocket) with it.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
@@ -274,11 +279,15 @@ impl Socket {
         // SAFETY: of integers and characters; zero is a value of each.
         let mut info: WSAPROTOCOL_INFOW = unsafe { zeroed() };
         // SAFETY: `info` is a live variable.
-        let told = unsafe { WSADuplicateSocketW(self.0, GetCurrentProcessId(), &mut info) };
+        let told = unsafe { WSADuplicateSocketW(self.handle, GetCurrentProcessId(), &mut info) };
         Error::last_if(told == SOCKET_ERROR)?;
         let as_told = FROM_PROTOCOL_INFO;
         // SAFETY: `info` is valid.
-        Socket::own(unsafe { WSASocketW(as_told, as_told, as_told, &info, 0, FLAGS) })
+        let clone = unsafe { WSASocketW(as_told, as_told, as_told, &info, 0, FLAGS) };
+        let clone = Socket::own(clone)?;
+        self.cloned.store(true, Relaxed);
+        clone.cloned.store(true, Relaxed);
+        Ok(clone)
     }
 
     /// Ends one direction, or both. What was sent before arrives first, then the peer receives 0 bytes.
@@ -294,7 +303,7 @@ impl Socket {
             Shutdown::Both => SD_BOTH,
         };
         // SAFETY: any values are checked.
-        Error::last_if(unsafe { shutdown(self.0, how) } == SOCKET_ERROR)
+        Error::last_if(unsafe { shutdown(self.handle, how) } == SOCKET_ERROR)
     }
 
     /// Whether calls that cannot be done at once fail with [`Error::WOULD_BLOCK`] instead of waiting.
@@ -306,7 +315,7 @@ impl Socket {
     pub fn set_nonblocking(&self, nonblocking: bool) -> Result<(), Error> {
         let mut argument = u32::from(nonblocking);
         // SAFETY: the argument is a live variable.
-        Error::last_if(unsafe { ioctlsocket(self.0, FIONBIO, &mut argument) } == SOCKET_ERROR)
+        Error::last_if(unsafe { ioctlsocket(self.handle, FIONBIO, &mut argument) } == SOCKET_ERROR)
     }
 
     /// How many bytes can be received at once.
@@ -316,7 +325,7 @@ impl Socket {
     pub fn available(&self) -> Result<usize, Error> {
         let mut count = 0;
         // SAFETY: the argument is a live variable.
-        let told = unsafe { ioctlsocket(self.0, FIONREAD, &mut count) };
+        let told = unsafe { ioctlsocket(self.handle, FIONREAD, &mut count) };
         Error::last_if(told == SOCKET_ERROR).map(|()| count as usize)
     }
 
@@ -328,7 +337,7 @@ impl Socket {
         let mut address = Address::empty();
         let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let told = unsafe { getsockname(self.0, room, length) };
+        let told = unsafe { getsockname(self.handle, room, length) };
         Error::last_if(told == SOCKET_ERROR)?;
         address.get()
     }
@@ -341,7 +350,7 @@ impl Socket {
         let mut address = Address::empty();
         let (room, length) = address.as_out();
         // SAFETY: there is room for an address of that length.
-        let told = unsafe { getpeername(self.0, room, length) };
+        let told = unsafe { getpeername(self.handle, room, length) };
         Error::last_if(told == SOCKET_ERROR)?;
         address.get()
     }
@@ -355,12 +364,12 @@ impl Socket {
     /// [`Error::NOT_FOUND`] if none is.
     pub fn cancel(&self) -> Result<(), Error> {
         // SAFETY: no OVERLAPPED is named.
-        Error::last_if(unsafe { CancelIoEx(self.0 as HANDLE, null()) } == 0)
+        Error::last_if(unsafe { CancelIoEx(self.handle as HANDLE, null()) } == 0)
     }
 
     /// What messages name it by.
     pub fn id(&self) -> SocketId {
-        SocketId(self.0)
+        SocketId(self.handle)
     }
 
     /// Windows' handle, which stays the socket's own.
@@ -368,12 +377,12 @@ impl Socket {
     /// Using it needs `unsafe`, and must leave alone what this crate relies on: do not close it, do not start
     /// overlapped operations on it that report to a port.
     pub fn as_raw(&self) -> SOCKET {
-        self.0
+        self.handle
     }
 
     /// Windows' handle, which is the caller's from now on.
     pub fn into_raw(self) -> SOCKET {
-        let socket = self.0;
+        let socket = self.handle;
         std::mem::forget(self);
         socket
     }
@@ -386,19 +395,27 @@ impl Socket {
     pub unsafe fn from_raw(socket: SOCKET) -> Socket {
         // A process that has the handle has started the library; this one counts for itself all the same.
         let _ = startup::ensure();
-        Socket(socket)
+        Socket::of(socket)
     }
 }
 
 impl Socket {
     /// Owns the handle.
     pub(crate) fn of(socket: SOCKET) -> Socket {
-        Socket(socket)
+        Socket {
+            handle: socket,
+            cloned: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether closing it may leave another handle of it open.
+    pub(crate) fn is_cloned(&self) -> bool {
+        self.cloned.load(Relaxed)
     }
 
     /// For a call on a socket that somebody else owns.
     pub(crate) fn borrowed(socket: SOCKET) -> ManuallyDrop<Socket> {
-        ManuallyDrop::new(Socket(socket))
+        ManuallyDrop::new(Socket::of(socket))
     }
 }
 
@@ -407,12 +424,12 @@ wharf_sys::implement_as_descriptor!(Socket);
 impl Drop for Socket {
     fn drop(&mut self) {
         // SAFETY: the handle is ours and is not used again.
-        unsafe { closesocket(self.0) };
+        unsafe { closesocket(self.handle) };
     }
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Socket").field(&self.0).finish()
+        f.debug_tuple("Socket").field(&self.handle).finish()
     }
 }

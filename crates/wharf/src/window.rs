@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use wharf_sys::{
     CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, GetMessageW, HWND,
-    HWND_MESSAGE, INFINITE, MSG, MWMO_INPUTAVAILABLE, MsgWaitForMultipleObjectsEx, PM_REMOVE,
-    PeekMessageW, PostMessageW, QS_ALLINPUT, RegisterClassW, SetLastError, WAIT_FAILED, WM_APP,
-    WNDCLASSW,
+    HWND_MESSAGE, INFINITE, LPARAM, LRESULT, MSG, MWMO_INPUTAVAILABLE, MsgWaitForMultipleObjectsEx,
+    PM_REMOVE, PeekMessageW, PostMessageW, QS_ALLINPUT, RegisterClassW, SetLastError, WAIT_FAILED,
+    WM_APP, WM_CLOSE, WM_QUIT, WNDCLASSW, WPARAM,
 };
 
 use crate::wait::milliseconds;
 use crate::{Error, Events, SocketId, routine};
 
-/// What sockets report with; what programs post is above.
+/// What sockets report with.
 const SOCKET_MESSAGE: u32 = WM_APP;
+/// What posters post.
+const POSTED_MESSAGE: u32 = WM_APP + 1;
+/// A request to close that came as a sent message.
+const CLOSE_MESSAGE: u32 = WM_APP + 2;
 
 /// A message-only window of the thread that made it: sockets of [`Socket::async_select`](crate::Socket::async_select)
 /// and other threads put messages into the thread's queue for it, and the thread takes them.
@@ -59,9 +63,29 @@ pub enum Message {
     },
     /// What a [`Poster`] has posted.
     Posted(usize),
+    /// Somebody wants the window to be closed (`WM_CLOSE`, `WM_QUIT`): a [`Poster`], or whoever else can. It stays until it
+    /// is dropped.
+    Close,
 }
 
 /// Posts to a window, from any thread.
+///
+/// ```
+/// use wharf::{Error, Message, Window};
+///
+/// let window = Window::new()?;
+/// let poster = window.poster();
+/// let worker = std::thread::spawn(move || {
+///     poster.post(42)?;
+///     poster.close()
+/// });
+/// assert_eq!(window.take()?, Message::Posted(42));
+/// assert_eq!(window.take()?, Message::Close);
+/// drop(window);
+/// worker.join().expect("it does not panic")?;
+/// assert_eq!(poster.post(43), Err(Error::INVALID_WINDOW_HANDLE));
+/// # Ok::<_, wharf::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Poster(HWND);
 
@@ -78,8 +102,16 @@ impl Poster {
     /// - [`Error::NOT_ENOUGH_QUOTA`] if 10,000 messages wait.
     pub fn post(&self, number: usize) -> Result<(), Error> {
         // SAFETY: any values are checked.
-        let posted = unsafe { PostMessageW(self.0, SOCKET_MESSAGE + 1, number, 0) };
-        Error::last_if(posted == 0)
+        Error::last_if(unsafe { PostMessageW(self.0, POSTED_MESSAGE, number, 0) } == 0)
+    }
+
+    /// Has [`Message::Close`] taken by the window's thread.
+    ///
+    /// # Errors
+    /// As [`Poster::post`].
+    pub fn close(&self) -> Result<(), Error> {
+        // SAFETY: any values are checked.
+        Error::last_if(unsafe { PostMessageW(self.0, WM_CLOSE, 0, 0) } == 0)
     }
 }
 
@@ -124,8 +156,8 @@ impl Window {
             let mut message = empty();
             // SAFETY: `message` is a live variable.
             let taken = unsafe { GetMessageW(&mut message, self.0, 0, 0) };
-            if taken <= 0 {
-                return Err(Error::last()); // or a message to quit, which nobody posts here
+            if taken < 0 {
+                return Err(Error::last());
             }
             if let Some(message) = self.read(&message) {
                 return Ok(message);
@@ -169,6 +201,11 @@ impl Window {
         Poster(self.0)
     }
 
+    /// Windows' handle, which stays the window's own.
+    pub fn as_raw(&self) -> HWND {
+        self.0
+    }
+
     /// Where sockets report: the window, and with which message.
     pub(crate) fn target(&self) -> (HWND, u32) {
         (self.0, SOCKET_MESSAGE)
@@ -188,7 +225,8 @@ impl Window {
                     },
                 })
             }
-            message_id if message_id == SOCKET_MESSAGE + 1 => Some(Message::Posted(message.wParam)),
+            POSTED_MESSAGE => Some(Message::Posted(message.wParam)),
+            CLOSE_MESSAGE | WM_CLOSE | WM_QUIT => Some(Message::Close),
             _ => {
                 // SAFETY: a message that was just taken.
                 unsafe { DispatchMessageW(message) };
@@ -216,19 +254,41 @@ fn empty() -> MSG {
     unsafe { std::mem::zeroed() }
 }
 
+/// As [`DefWindowProcW`], which would destroy a window that is to be closed under its owner's hands.
+///
+/// # Safety
+/// As there.
+unsafe extern "system" fn procedure(
+    window: HWND,
+    message: u32,
+    first: WPARAM,
+    second: LPARAM,
+) -> LRESULT {
+    if message == WM_CLOSE {
+        // SAFETY: any values are checked.
+        unsafe { PostMessageW(window, CLOSE_MESSAGE, 0, 0) };
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { DefWindowProcW(window, message, first, second) }
+}
+
+/// Another version in the process has a class of its own.
+const CLASS: &str = concat!("wharf::Window ", env!("CARGO_PKG_VERSION"), "\0");
+
 /// The name of the class of all windows, registered with the first.
 fn class() -> Result<&'static [u16], Error> {
     static NAME: OnceLock<Vec<u16>> = OnceLock::new();
     static REGISTERED: OnceLock<Result<(), Error>> = OnceLock::new();
-    let name = NAME.get_or_init(|| "wharf::Window\0".encode_utf16().collect());
+    let name = NAME.get_or_init(|| CLASS.encode_utf16().collect());
     let register = || {
         // SAFETY: of integers, pointers and a function that may be missing; zero is a value of each.
         let mut class: WNDCLASSW = unsafe { std::mem::zeroed() };
-        class.lpfnWndProc = Some(DefWindowProcW);
+        class.lpfnWndProc = Some(procedure);
         class.lpszClassName = name.as_ptr();
         // SAFETY: `class` is a live variable, and the name ends with 0.
         match Error::last_if(unsafe { RegisterClassW(&class) } == 0) {
-            // Another copy of this crate in the process has the same, which is as good.
+            // Another copy of this crate in the process has registered the same.
             Err(Error::CLASS_ALREADY_EXISTS) => {
                 // SAFETY: it has no preconditions.
                 unsafe { SetLastError(0) };

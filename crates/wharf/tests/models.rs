@@ -16,6 +16,7 @@ use wharf::{
     Socket, SocketSet, Waited, Window, poll, select, sleep_alertable, wait_all, wait_any,
     wait_any_alertable,
 };
+use wharf_sys::{HWND, PostQuitMessage, SendMessageW, WM_CLOSE};
 
 struct Buffer {
     data: [u8; 16],
@@ -293,6 +294,31 @@ fn an_event_tells_what_has_happened() {
     let happened = one.network_events(&event).unwrap();
     assert_eq!(happened.result(Events::CLOSE), Some(Ok(())));
     one.event_select(&event, Events::NONE).unwrap();
+}
+
+#[test]
+fn a_window_stays_until_it_is_dropped() {
+    let window = Window::new().unwrap();
+    let poster = window.poster();
+    poster.close().unwrap();
+    assert_eq!(window.take(), Ok(Message::Close));
+    poster.close().unwrap();
+    assert_eq!(window.take_within(DEADLINE), Ok(Some(Message::Close)));
+    // As another program would ask: the message is not in the queue, but answered.
+    let answered = thread::scope(|scope| {
+        let handle = window.as_raw() as usize;
+        // SAFETY: the handle is that of a window; the message has no pointers.
+        let send = move || unsafe { SendMessageW(handle as HWND, WM_CLOSE, 0, 0) };
+        let sender = scope.spawn(send);
+        assert_eq!(window.take(), Ok(Message::Close));
+        sender.join().unwrap()
+    });
+    assert_eq!(answered, 0);
+    // SAFETY: takes a number.
+    unsafe { PostQuitMessage(0) };
+    assert_eq!(window.take(), Ok(Message::Close));
+    poster.post(1).unwrap();
+    assert_eq!(window.take(), Ok(Message::Posted(1)));
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{Ipv6Addr, Shutdown, TcpStream};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use common::{listener, loopback, pair, under_wine};
-use wharf::{Error, Socket};
+use common::{datagrams, listener, loopback, pair, under_wine};
+use wharf::{Error, PollEntry, Readiness, Socket, poll};
 
 #[test]
 fn std_streams_are_served() {
@@ -56,6 +56,192 @@ fn datagrams_go_to_the_connected_peer() {
     assert_eq!(other.recv(&mut buffer), Ok(10));
     one.send(b"a datagram").unwrap();
     assert_eq!(other.recv(&mut buffer[..4]), Err(Error::MESSAGE_SIZE));
+}
+
+#[test]
+fn datagrams_tell_their_sender() {
+    let (one, other, to) = datagrams();
+    let from = one.local_addr().unwrap();
+    assert_eq!(one.send_to(b"a datagram", to), Ok(10));
+    let mut buffer = [0; 64];
+    assert_eq!(other.peek_from(&mut buffer), Ok((10, from)));
+    assert_eq!(other.recv_from(&mut buffer), Ok((10, from)));
+    assert_eq!(&buffer[..10], b"a datagram");
+    assert_eq!(one.send_to_vectored([&b"a "[..], b"datagram"], to), Ok(10));
+    let (mut first, mut rest) = ([0; 4], [0; 16]);
+    assert_eq!(
+        other.recv_from_vectored([&mut first[..], &mut rest]),
+        Ok((10, from))
+    );
+    assert_eq!((&first, &rest[..6]), (b"a da", &b"tagram"[..]));
+    one.send_to(b"a datagram", to).unwrap();
+    assert_eq!(other.recv_from(&mut buffer[..4]), Err(Error::MESSAGE_SIZE));
+    other.set_nonblocking(true).unwrap();
+    assert_eq!(other.recv_from(&mut buffer), Err(Error::WOULD_BLOCK));
+}
+
+#[test]
+fn a_stream_tells_its_peer() {
+    let (one, other) = pair();
+    one.send_to(b"x", loopback()).unwrap(); // wherever: it has a peer
+    let peer = one.local_addr().unwrap();
+    assert_eq!(other.recv_from(&mut [0; 4]), Ok((1, peer)));
+}
+
+#[test]
+fn whether_nobody_heard_is_told_or_not() {
+    let (one, other, to) = datagrams();
+    drop(other);
+    one.connect(to).unwrap(); // so that nobody else's datagrams come
+    one.send(b"x").unwrap();
+    assert_eq!(one.recv(&mut [0; 1]), Err(Error::CONNECTION_RESET));
+    if under_wine() {
+        return; // it knows the switch, and goes on telling
+    }
+    one.set_connection_resets(false).unwrap();
+    one.set_network_resets(false).unwrap();
+    one.set_receive_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
+    one.send(b"x").unwrap();
+    assert_eq!(one.recv(&mut [0; 1]), Err(Error::TIMED_OUT));
+}
+
+#[test]
+fn connecting_may_take_too_long() {
+    let patience = Duration::from_millis(100);
+    let listener = Socket::stream_for(loopback()).unwrap();
+    listener.bind(loopback()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let refused = Socket::connect_to_within(address, common::DEADLINE).map(drop);
+    assert_eq!(refused, Err(Error::CONNECTION_REFUSED)); // nobody listens yet
+    listener.listen(1).unwrap();
+    // Linux does not answer when the backlog is full.
+    let mut connected = Vec::new();
+    let error = loop {
+        match Socket::connect_to_within(address, patience) {
+            Ok(socket) => connected.push(socket),
+            Err(error) => break error,
+        }
+        assert!(connected.len() < 1000);
+    };
+    assert_eq!(error, Error::TIMED_OUT);
+    let client = &connected[0];
+    client.send(b"x").unwrap();
+    let (server, _) = listener.accept().unwrap();
+    assert_eq!(server.recv(&mut [0; 1]), Ok(1));
+    client.set_receive_timeout(Some(patience)).unwrap();
+    assert_eq!(client.recv(&mut [0; 1]), Err(Error::TIMED_OUT)); // it blocks again
+    client.set_nonblocking(true).unwrap();
+    assert_eq!(client.recv(&mut [0; 1]), Err(Error::WOULD_BLOCK));
+}
+
+#[test]
+fn a_clone_is_another_handle() {
+    let (one, other) = pair();
+    let clone = other.try_clone().unwrap();
+    assert_ne!(clone.id(), other.id());
+    one.send(b"x").unwrap();
+    assert_eq!(clone.recv(&mut [0; 1]), Ok(1));
+    drop(clone);
+    one.send(b"y").unwrap();
+    assert_eq!(other.recv(&mut [0; 1]), Ok(1));
+    drop(other);
+    assert_eq!(one.recv(&mut [0; 1]), Ok(0));
+}
+
+#[test]
+fn io_traits_gather_and_scatter() {
+    let (mut one, mut other) = pair();
+    let pieces = [IoSlice::new(b"head "), IoSlice::new(b"body")];
+    assert_eq!(one.write_vectored(&pieces).unwrap(), 9);
+    let (mut head, mut body) = ([0; 5], [0; 9]);
+    let mut room = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut body)];
+    assert_eq!(other.read_vectored(&mut room).unwrap(), 9);
+    assert_eq!((&head, &body[..4]), (b"head ", &b"body"[..]));
+    assert_eq!(one.write_vectored(&[]).unwrap(), 0);
+    assert_eq!(other.read_vectored(&mut []).unwrap(), 0);
+}
+
+#[test]
+fn urgent_data_has_a_mark() {
+    let (one, other) = pair();
+    assert_eq!(other.no_urgent_data(), Ok(true));
+    one.send_urgent(b"!").unwrap();
+    poll(&mut [PollEntry::new(&other, Readiness::URGENT)], None).unwrap();
+    assert_eq!(other.no_urgent_data(), Ok(under_wine())); // as BSD has it
+    let mut urgent = [0];
+    assert_eq!((other.recv_urgent(&mut urgent), urgent), (Ok(1), *b"!"));
+    assert_eq!(other.no_urgent_data(), Ok(true));
+}
+
+#[test]
+fn members_of_a_group_hear_it() {
+    let group = Ipv4Addr::new(239, 255, 3, 1);
+    let member = Socket::datagram_at((Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+    let to = (group, member.local_addr().unwrap().port()).into();
+    let sender = Socket::datagram_at(loopback()).unwrap();
+    sender
+        .set_multicast_interface_v4(Ipv4Addr::LOCALHOST)
+        .unwrap();
+    assert_eq!(sender.multicast_interface_v4(), Ok(Ipv4Addr::LOCALHOST));
+    for socket in [&member, &sender] {
+        socket.set_multicast_loop_v4(true).unwrap();
+        assert_eq!(socket.multicast_loop_v4(), Ok(true));
+    }
+    sender.set_multicast_ttl_v4(3).unwrap();
+    assert_eq!(sender.multicast_ttl_v4(), Ok(3));
+    let mut buffer = [0; 8];
+    member
+        .join_multicast_v4(group, Ipv4Addr::LOCALHOST)
+        .unwrap();
+    sender.send_to(b"all", to).unwrap();
+    assert_eq!(
+        member.recv_from(&mut buffer),
+        Ok((3, sender.local_addr().unwrap()))
+    );
+    member
+        .leave_multicast_v4(group, Ipv4Addr::LOCALHOST)
+        .unwrap();
+    assert!(
+        member
+            .leave_multicast_v4(group, Ipv4Addr::LOCALHOST)
+            .is_err()
+    );
+
+    let source = Ipv4Addr::LOCALHOST;
+    member
+        .join_multicast_source_v4(source, group, source)
+        .unwrap();
+    sender.send_to(b"one", to).unwrap();
+    assert_eq!(
+        member.recv_from(&mut buffer),
+        Ok((3, sender.local_addr().unwrap()))
+    );
+    member
+        .leave_multicast_source_v4(source, group, source)
+        .unwrap();
+}
+
+#[test]
+fn groups_of_ipv6_are_joined_and_left() {
+    let any = (Ipv6Addr::UNSPECIFIED, 0).into();
+    let Ok(member) = Socket::datagram_at(any) else {
+        return; // a machine without IPv6
+    };
+    let group = Ipv6Addr::new(0xff01, 0, 0, 0, 0, 0, 0x1234, 0x5678);
+    if member.join_multicast_v6(group, 1).is_ok() {
+        // where the loopback interface, which is the first, knows groups
+        member.leave_multicast_v6(group, 1).unwrap();
+    }
+    assert!(member.leave_multicast_v6(group, 1).is_err());
+    member.set_multicast_hop_limit_v6(4).unwrap();
+    assert_eq!(member.multicast_hop_limit_v6(), Ok(4));
+    member.set_multicast_loop_v6(true).unwrap();
+    assert_eq!(member.multicast_loop_v6(), Ok(true));
+    member.set_multicast_interface_v6(1).unwrap();
+    assert_eq!(member.multicast_interface_v6(), Ok(1));
+    member.set_hop_limit(9).unwrap();
+    assert_eq!(member.hop_limit(), Ok(9));
 }
 
 #[test]
@@ -143,6 +329,18 @@ fn options_read_back_what_was_set() {
     assert_eq!(one.connect_error(), Ok(None));
     let datagrams = Socket::datagram_for(loopback()).unwrap();
     assert!(datagrams.set_nodelay(true).is_err()); // NO_PROTOCOL_OPTION; Wine has a number of its own
+    assert_eq!(datagrams.is_stream(), Ok(false));
+    assert_eq!((one.is_stream(), one.is_listening()), (Ok(true), Ok(false)));
+    assert_eq!(listener().is_listening(), Ok(true));
+    datagrams.set_ttl(7).unwrap();
+    assert_eq!(datagrams.ttl(), Ok(7));
+    datagrams.set_reuse_address(true).unwrap();
+    assert_eq!(datagrams.reuse_address(), Ok(true));
+    let times = (Duration::from_secs(30), Duration::from_secs(2));
+    one.set_keepalive_times(Some(times)).unwrap();
+    assert_eq!(one.keepalive(), Ok(true));
+    one.set_keepalive_times(None).unwrap();
+    assert_eq!(one.keepalive(), Ok(false));
     datagrams.set_broadcast(true).unwrap();
     assert_eq!(datagrams.broadcast(), Ok(true));
 }

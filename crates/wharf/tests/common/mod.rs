@@ -28,6 +28,24 @@ pub fn pair() -> (Socket, Socket) {
     (client, listener.accept().unwrap().0)
 }
 
+/// Two datagram sockets, and the address of the second.
+pub fn datagrams() -> (Socket, Socket, SocketAddr) {
+    let (one, other) = (
+        Socket::datagram_at(loopback()).unwrap(),
+        Socket::datagram_at(loopback()).unwrap(),
+    );
+    let to = other.local_addr().unwrap();
+    (one, other, to)
+}
+
+/// Two datagram sockets, each the other's peer.
+pub fn connected() -> (Socket, Socket) {
+    let (one, other, to) = datagrams();
+    one.connect(to).unwrap();
+    other.connect(one.local_addr().unwrap()).unwrap();
+    (one, other)
+}
+
 /// The next packet.
 #[track_caller]
 pub fn take<T, K: Key>(port: &CompletionPort<T, K>) -> Packet<T, K> {

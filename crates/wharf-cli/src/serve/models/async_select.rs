@@ -30,6 +30,7 @@ fn work(inbox: &Inbox) -> Result<(), Error> {
     loop {
         match window.take()? {
             Message::Socket { socket, event, .. } => advance(&mut conversations, socket, event),
+            Message::Close => return Ok(()),
             Message::Posted(_) => {
                 let arrived = inbox.take();
                 if arrived.ending {
