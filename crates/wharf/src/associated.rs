@@ -20,6 +20,39 @@ use crate::{Error, Request, Socket};
 /// An operation is started with a function that finds the buffers in the operation's value: the operation owns them
 /// until its packet. It may own the socket too; then [`Operation::start`] finds socket and buffers.
 ///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use wharf::{CompletionPort, Operation, Request, Socket};
+///
+/// let port: CompletionPort<[u8; 64]> = CompletionPort::new(0)?;
+/// let socket = Socket::datagram_at((Ipv4Addr::LOCALHOST, 0).into())?;
+/// let socket = port.associate(socket, 7)?;
+/// socket.start(Operation::new([0; 64]), |buffer| Request::receive_from(buffer))?;
+/// socket.send_to(b"to itself", socket.local_addr()?)?; // it is a socket all the same
+/// let packet = port.take(None)?.expect("no time-out");
+/// assert_eq!((packet.key, packet.bytes, packet.result), (7, 9, Ok(())));
+/// # Ok::<_, wharf::Error>(())
+/// ```
+///
+/// The operations of a port have values of one type:
+///
+/// ```compile_fail,E0308
+/// # use wharf::{AssociatedSocket, Operation};
+/// fn misuse(socket: &AssociatedSocket<[u8; 64]>, operation: Operation<String>) {
+///     let _ = socket.start_receive(operation, |_| &mut []);
+/// }
+/// ```
+///
+/// Values that belong to a thread keep the socket there:
+///
+/// ```compile_fail,E0277
+/// # use std::rc::Rc;
+/// # use wharf::AssociatedSocket;
+/// fn misuse(socket: AssociatedSocket<Rc<u8>>) {
+///     std::thread::spawn(move || socket.cancel());
+/// }
+/// ```
+///
 /// Dropping the socket closes it; what is under way comes back as failed. Dropping the port first leaves the socket
 /// with its blocking calls, which are those of [`Socket`].
 pub struct AssociatedSocket<T: 'static> {

@@ -12,6 +12,14 @@ use crate::window::Window;
 use crate::{Error, Event, Socket};
 
 /// A set of network events.
+///
+/// ```
+/// use wharf::Events;
+///
+/// let events = Events::READ | Events::CLOSE;
+/// assert!(events.contains(Events::READ) && !events.contains(Events::READ | Events::WRITE));
+/// assert!(Events::NONE.is_empty());
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Events(pub(crate) u32);
 
@@ -74,6 +82,8 @@ impl fmt::Debug for Events {
 }
 
 /// What has happened to a socket since it was last asked.
+///
+/// See [`Socket::event_select`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkEvents {
     /// Which events.

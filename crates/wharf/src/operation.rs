@@ -64,7 +64,7 @@ pub(crate) struct Frame<T> {
 ///
 /// Nor can a buffer be kept:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0521
 /// # use wharf::{AssociatedSocket, Operation};
 /// # struct Client { buffer: [u8; 4096] }
 /// fn misuse(socket: &AssociatedSocket<Client>, operation: Operation<Client>) {
@@ -74,6 +74,25 @@ pub(crate) struct Frame<T> {
 ///         &mut []
 ///     });
 /// }
+/// ```
+/// Nor can the value be borrowed: nobody can be made to wait until the operation is over.
+///
+/// ```compile_fail,E0597
+/// # use wharf::{Operation, Socket};
+/// fn misuse(socket: &Socket) {
+///     let mut buffer = [0; 64];
+///     let operation = Operation::new(&mut buffer);
+///     let _ = socket.receive_with_event(operation, |buffer| &mut buffer[..]);
+/// }
+/// ```
+///
+/// Nor does a value that belongs to a thread leave it:
+///
+/// ```compile_fail,E0277
+/// # use std::rc::Rc;
+/// # use wharf::Operation;
+/// let operation = Operation::new(Rc::new(0));
+/// std::thread::spawn(move || drop(operation));
 /// ```
 pub struct Operation<T>(NonNull<Frame<T>>);
 
@@ -97,6 +116,11 @@ impl<T> Operation<T> {
     }
 
     /// The value alone.
+    ///
+    /// ```
+    /// let operation = wharf::Operation::new(vec![1, 2, 3]);
+    /// assert_eq!(operation.into_inner(), [1, 2, 3]);
+    /// ```
     pub fn into_inner(self) -> T {
         self.into_box().body
     }
@@ -341,10 +365,29 @@ fn unused() -> OVERLAPPED {
 }
 
 /// Tells operations apart, by address: one that is gone may have had the same.
+///
+/// ```
+/// use wharf::Operation;
+///
+/// let (one, other) = (Operation::new(1), Operation::new(2));
+/// assert_ne!(one.id(), other.id());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OperationId(pub(crate) usize);
 
 /// An operation that was not started, and why.
+///
+/// ```
+/// # use std::net::Ipv4Addr;
+/// use wharf::{Error, Operation, Refused, Socket};
+///
+/// let socket = Socket::stream_for((Ipv4Addr::LOCALHOST, 0).into())?;
+/// let started = socket.receive_with_event(Operation::new([7; 64]), |buffer| buffer);
+/// let Refused { error, operation } = started.expect_err("it has no peer");
+/// assert_eq!(error, Error::NOT_CONNECTED);
+/// assert_eq!(*operation, [7; 64]); // to be tried again
+/// # Ok::<_, wharf::Error>(())
+/// ```
 pub struct Refused<T> {
     /// Why.
     pub error: Error,
@@ -389,10 +432,12 @@ impl<T> From<Refused<T>> for io::Error {
 mod tests {
     //! The system is played by the test here, so that miri can watch the memory.
 
+    use std::net::SocketAddr;
     use std::sync::Arc;
     use std::thread;
 
     use super::*;
+    use crate::address::Address;
     use crate::request::{one, one_mut};
 
     /// A buffer in the operation's own allocation, one on the heap, and something that is counted.
@@ -475,6 +520,48 @@ mod tests {
         // SAFETY: the report is above, once.
         let _ = unsafe { operation.launch(0, call) }.unwrap();
         assert_eq!(Arc::strong_count(&counted), 1);
+    }
+
+    #[test]
+    fn the_system_writes_beside_the_buffers_too() {
+        const ROOM: usize = 4 + crate::ACCEPT_ROOM;
+        let from = SocketAddr::from(([1, 2, 3, 4], 567));
+        let mut operation = Operation::new([0; ROOM]);
+        for _ in 0..2 {
+            let data = one_mut(operation.body()).first().unwrap();
+            let place = Exchange::of(operation.exchange_mut()).await_sender();
+            let flags = operation.flags();
+            // SAFETY: the report is below, once.
+            let flight = unsafe { operation.launch(0, pending) }.unwrap();
+            let address = Address::from(from);
+            // SAFETY: under way: all of it is the system's.
+            unsafe {
+                data.buf.write(1);
+                flags.write(2);
+                place.sender_length.write(address.length());
+                let bytes = address.length() as usize;
+                let to = place.sender.cast::<u8>();
+                address.as_ptr().cast::<u8>().copy_to(to, bytes);
+                operation = Operation::from_overlapped(flight.overlapped());
+                operation.settle(true);
+            }
+            assert_eq!((operation.received_from(), operation[0]), (Some(from), 1));
+
+            let buffer = one_mut(operation.body()).first().unwrap();
+            let exchange = Exchange::of(operation.exchange_mut());
+            let place = exchange.await_connection(7, buffer).unwrap();
+            assert_eq!((place.data_room, place.buffer), (4, buffer.buf));
+            // SAFETY: the report is below, once.
+            let flight = unsafe { operation.launch(0, pending) }.unwrap();
+            // SAFETY: as above; the addresses, which are none, are looked at.
+            unsafe {
+                place.buffer.add(3).write(9);
+                operation = flight.land();
+                operation.settle(true);
+            }
+            assert_eq!((operation.received_from(), operation[3]), (None, 9));
+            assert!(operation.take_accepted().is_none());
+        }
     }
 
     #[test]

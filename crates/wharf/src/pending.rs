@@ -12,7 +12,19 @@ use crate::operation::{InFlight, Operation, Refused};
 use crate::request::Order;
 use crate::{Error, Request, Socket};
 
-/// An operation that is over, and how it ended.
+/// An operation that is over, and how it ended: what [`Pending`] gives, and what a routine is given.
+///
+/// ```
+/// use wharf::{Error, Finished, Operation};
+///
+/// /// Whether there is more to come on a stream.
+/// fn go_on(finished: &Finished<Vec<u8>>) -> Result<bool, Error> {
+///     finished.result?;
+///     Ok(finished.bytes > 0)
+/// }
+/// let operation = Operation::new(vec![0; 64]);
+/// assert_eq!(go_on(&Finished { operation, bytes: 5, result: Ok(()) }), Ok(true));
+/// ```
 pub struct Finished<T> {
     /// The operation, to be looked at and started again.
     pub operation: Operation<T>,
@@ -58,6 +70,27 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 /// finished.result?;
 /// assert_eq!(&finished.operation[..finished.bytes as usize], b"hello");
 /// # Ok::<_, wharf::Error>(())
+/// ```
+///
+/// Its event goes back with the operation:
+///
+/// ```compile_fail,E0505
+/// # use wharf::Pending;
+/// fn misuse(pending: Pending<[u8; 64]>) {
+///     let event = pending.event();
+///     drop(pending.wait());
+///     let _ = event.set();
+/// }
+/// ```
+///
+/// A value that belongs to a thread is not waited for in another:
+///
+/// ```compile_fail,E0277
+/// # use std::rc::Rc;
+/// # use wharf::Pending;
+/// fn misuse(pending: Pending<Rc<[u8]>>) {
+///     std::thread::spawn(move || pending.wait());
+/// }
 /// ```
 #[must_use = "dropping it cancels the operation"]
 pub struct Pending<T: 'static> {

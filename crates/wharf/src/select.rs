@@ -15,7 +15,31 @@ use crate::{Error, Socket, SocketId, routine};
 
 /// A set of sockets, of any size, for [`select`]: before it, those to wait for; after it, those that are ready.
 ///
-/// It borrows its sockets, so none of them is closed while it is waited for.
+/// It borrows its sockets, so none of them is closed while it is waited for:
+///
+/// ```compile_fail,E0505
+/// # use wharf::{Socket, SocketSet};
+/// fn misuse(socket: Socket) -> usize {
+///     let set = SocketSet::from_iter([&socket]);
+///     drop(socket);
+///     set.len()
+/// }
+/// ```
+///
+/// ```
+/// # use std::net::Ipv4Addr;
+/// use wharf::{Socket, SocketSet};
+///
+/// let socket = Socket::listen_at((Ipv4Addr::LOCALHOST, 0).into())?;
+/// let mut set = SocketSet::new();
+/// set.insert(&socket);
+/// set.insert(&socket);
+/// assert_eq!(set.len(), 1);
+/// assert!(set.contains(&socket) && set.ids().eq([socket.id()]));
+/// set.clear();
+/// assert!(set.is_empty());
+/// # Ok::<_, wharf::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct SocketSet<'s> {
     /// Windows' fd_set: a count, then that many sockets. Empty: a count of 0.
@@ -167,6 +191,14 @@ pub fn select(
 }
 
 /// What a socket can be ready for, and more that [`poll`] tells.
+///
+/// ```
+/// use wharf::Readiness;
+///
+/// let both = Readiness::READ | Readiness::WRITE;
+/// assert!(both.intersects(Readiness::READ) && !both.intersects(Readiness::HANG_UP));
+/// assert!(Readiness::default().is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Readiness(i16);
 
