@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use common::{listener, pair, take};
-use wharf::{AssociatedSocket, CompletionPort, Operation, Socket};
+use wharf::{AssociatedSocket, CompletionPort, Operation, Request, Socket};
 
 /// The system's allocator, which counts what a thread asks for.
 struct Counting;
@@ -128,6 +128,20 @@ fn other_models() {
         .unwrap();
     drop(socket);
     assert!(wharf::sleep_alertable(Some(Duration::from_secs(60))));
+    let (one, other, to) = common::datagrams();
+    let receive = |operation: Operation<[u8; 8]>| {
+        other.start_with_event(operation, |buffer| Request::receive_from(buffer))
+    };
+    let received = receive(Operation::new([0; 8])).unwrap();
+    one.send_to(b"x", to).unwrap();
+    drop(receive(received.wait().operation));
+    let listener = common::listener();
+    let accept = || listener.start_with_event(Operation::new([0; 8]), |_| Request::accept());
+    let accepted = accept().unwrap();
+    let client = Socket::connect_to(listener.local_addr().unwrap()).unwrap();
+    drop((accepted.wait(), accept()));
+    let stream = std::net::TcpStream::try_from(client).unwrap();
+    drop(Socket::try_from(stream).unwrap().try_clone());
     let window = wharf::Window::new().unwrap();
     peer.async_select(&window, wharf::Events::CLOSE).unwrap();
 }

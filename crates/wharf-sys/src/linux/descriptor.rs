@@ -128,7 +128,7 @@ mod tests {
     use super::super::option::Kind;
     use super::super::socket::Socket;
     use super::super::status::Status;
-    use crate::fd::{from_fd, to_fd};
+    use crate::fd::{from_fd, into_fd, to_fd};
     use crate::*;
 
     fn start() {
@@ -198,6 +198,34 @@ mod tests {
         );
         drop(duplicate);
         assert_eq!(peer.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_socket_goes_out_for_good_in_its_mode() {
+        start();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for non_blocking in [false, true] {
+            let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(non_blocking).unwrap();
+            let socket = from_fd(stream.into()).unwrap();
+            // SAFETY: the handle is this test's.
+            let mut stream = TcpStream::from(unsafe { into_fd(socket) }.unwrap());
+            assert_eq!(to_fd(socket).err(), Some(WSAENOTSOCK), "it is closed");
+            peer.write_all(b"on").unwrap();
+            if !non_blocking {
+                let mut buffer = [0; 2];
+                stream.read_exact(&mut buffer).unwrap();
+                assert_eq!(&buffer, b"on");
+            }
+            // SAFETY: no pointers.
+            let flags = unsafe { libc::fcntl(stream.as_raw_fd(), libc::F_GETFL) };
+            assert_eq!(flags & libc::O_NONBLOCK != 0, non_blocking);
+            drop(stream);
+            let _ = peer.read(&mut [0; 1]); // the end, or a reset
+        }
+        // SAFETY: no handle.
+        assert_eq!(unsafe { into_fd(0) }.err(), Some(WSAENOTSOCK));
     }
 
     #[test]
