@@ -11,7 +11,8 @@ WHARF_BEGIN_DECLARATIONS
 
 /*
  * A duplicate of the socket's descriptor, which the caller owns and closes; -1 and the last error on failure. It shares the
- * connection with the socket and is non-blocking, and must stay so.
+ * connection with the socket and is non-blocking, and must stay so: on one that was told to block connects block, and so may
+ * an accept if the duplicate accepts too.
  */
 int wharf_handle_to_fd(SOCKET s);
 

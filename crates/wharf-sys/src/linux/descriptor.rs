@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::address::{Address, Family};
 use super::option::{Kind, Options};
 use super::socket::{
-    FLAG_BOUND, FLAG_CONNECTED, FLAG_NON_BLOCKING, FLAG_SHARED, Phase, Socket, State, call_status,
+    FLAG_BOUND, FLAG_CONNECTED, FLAG_LENT, FLAG_NON_BLOCKING, FLAG_SHARED, Phase, Socket, State,
+    call_status,
 };
 use super::status::Status;
 use super::{datagram, system, wait};
@@ -25,7 +26,13 @@ impl Socket {
     /// `TOO_MANY_SOCKETS`.
     pub fn duplicate_descriptor(&self) -> Result<OwnedFd, Status> {
         self.set_flag(FLAG_SHARED, true);
+        self.lend_descriptor();
         system::duplicate(self.fd()).map_err(call_status)
+    }
+
+    /// Others may have its descriptor from now on, and take O_NONBLOCK off: attempts that would block then ask first.
+    pub fn lend_descriptor(&self) {
+        self.set_flag(FLAG_LENT, true);
     }
 
     /// Gives a duplicate of its descriptor the socket's blocking mode, once its handles are closed and no other thread is in
@@ -84,7 +91,10 @@ fn look_at(fd: &OwnedFd) -> Result<(Family, Kind, u32, State), Status> {
     let local = system::local_address(raw).filter(|address| address.port() != 0);
     let peer = system::peer_address(raw);
     let non_blocking = system::make_non_blocking(raw).map_err(call_status)?;
-    let mut flags = if non_blocking { FLAG_NON_BLOCKING } else { 0 };
+    let mut flags = FLAG_LENT; // there may be duplicates
+    if non_blocking {
+        flags |= FLAG_NON_BLOCKING;
+    }
     if peer.is_some() {
         flags |= FLAG_CONNECTED;
     }
@@ -128,7 +138,7 @@ mod tests {
     use super::super::option::Kind;
     use super::super::socket::Socket;
     use super::super::status::Status;
-    use crate::fd::{from_fd, into_fd, to_fd};
+    use crate::fd::{borrow_fd, from_fd, into_fd, to_fd};
     use crate::*;
 
     fn start() {
@@ -148,6 +158,11 @@ mod tests {
     fn unsafe_error() -> i32 {
         // SAFETY: takes nothing.
         unsafe { WSAGetLastError() }
+    }
+
+    fn duplicate(socket: SOCKET) -> Result<OwnedFd, i32> {
+        // SAFETY: the handle is the test's, or none.
+        unsafe { to_fd(socket) }
     }
 
     fn sent(socket: SOCKET, data: &[u8]) -> i32 {
@@ -185,7 +200,7 @@ mod tests {
         peer.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"out");
 
-        let mut duplicate = TcpStream::from(to_fd(socket).unwrap());
+        let mut duplicate = TcpStream::from(duplicate(socket).unwrap());
         duplicate.write_all(b"dup").unwrap();
         peer.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"dup");
@@ -211,7 +226,7 @@ mod tests {
             let socket = from_fd(stream.into()).unwrap();
             // SAFETY: the handle is this test's.
             let mut stream = TcpStream::from(unsafe { into_fd(socket) }.unwrap());
-            assert_eq!(to_fd(socket).err(), Some(WSAENOTSOCK), "it is closed");
+            assert_eq!(duplicate(socket).err(), Some(WSAENOTSOCK), "it is closed");
             peer.write_all(b"on").unwrap();
             if !non_blocking {
                 let mut buffer = [0; 2];
@@ -246,6 +261,45 @@ mod tests {
         close(socket);
     }
 
+    /// Somebody else has made the descriptor of a listener block. Without a connection an accept does not.
+    #[test]
+    fn no_accept_blocks_where_others_made_the_descriptor_block() {
+        start();
+        for way in 0..3 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let before = listener.try_clone().unwrap();
+            let socket = from_fd(listener.into()).unwrap();
+            let other = match way {
+                0 => before,
+                1 => duplicate(socket).unwrap().into(),
+                // SAFETY: the handle is open meanwhile.
+                _ => unsafe { borrow_fd(socket) }
+                    .try_clone_to_owned()
+                    .unwrap()
+                    .into(),
+            };
+            other.set_nonblocking(false).unwrap();
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let accepting = std::thread::spawn(move || {
+                // SAFETY: the addresses are left out.
+                let accepted = unsafe { accept(socket, null_mut(), null_mut()) };
+                sender.send((accepted, unsafe_error())).unwrap();
+            });
+            let told = receiver.recv_timeout(std::time::Duration::from_secs(60));
+            let peer = TcpStream::connect(address).unwrap(); // ends one that blocks
+            accepting.join().unwrap();
+            assert_eq!(told, Ok((SOCKET::MAX, WSAEWOULDBLOCK)));
+            // SAFETY: as above.
+            let server = unsafe { accept(socket, null_mut(), null_mut()) };
+            assert_ne!(server, SOCKET::MAX, "there is a connection");
+            close(server);
+            close(socket);
+            drop(peer);
+        }
+    }
+
     #[test]
     fn what_came_in_bound_obeys_the_rules_of_bind() {
         start();
@@ -270,7 +324,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let socket = from_fd(listener.into()).unwrap();
-        let duplicate = TcpListener::from(to_fd(socket).unwrap());
+        let duplicate = TcpListener::from(duplicate(socket).unwrap());
         close(socket);
         let _peer = TcpStream::connect(address).unwrap();
         while duplicate.accept().is_err() {} // it does not block
@@ -329,7 +383,7 @@ mod tests {
         assert_eq!(from_fd(file), Err(WSAENOTSOCK));
         let (local, _) = UnixStream::pair().unwrap();
         assert_eq!(from_fd(local.into()), Err(WSAEAFNOSUPPORT));
-        assert_eq!(to_fd(0).err(), Some(WSAENOTSOCK));
+        assert_eq!(duplicate(0).err(), Some(WSAENOTSOCK));
         // One whose connect is under way: nobody answers when the backlog is full.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         super::super::system::listen(silent.as_raw_fd(), 0).unwrap();

@@ -17,7 +17,7 @@ use super::accept::AcceptInto;
 use super::address::Address;
 use super::change::Wait;
 use super::datagram::{Envelope, ReceiveDatagram, SendDatagram};
-use super::socket::{Side, Socket};
+use super::socket::{FLAG_LENT, Side, Socket};
 use super::status::Status;
 use super::system;
 
@@ -270,6 +270,9 @@ pub fn accept(listener: &Socket) -> Result<(OwnedFd, Address), Refused> {
         return Ok(held);
     }
     loop {
+        if listener.has(FLAG_LENT) && system::poll_now(listener.fd(), libc::POLLIN) == 0 {
+            return Err(Refused::NoneWaiting); // the attempt might block
+        }
         let (fd, peer) = match system::accept(listener.fd()) {
             Ok(taken) => taken,
             Err(error) => match error.raw_os_error().unwrap_or(0) {

@@ -79,6 +79,7 @@ pub const FLAG_HOLDS: u32 = 1 << 21; // connections wait that WSAAccept deferred
 pub const FLAG_SHARED: u32 = 1 << 22; // its descriptor was duplicated: closing it must not end the connection
 pub const FLAG_FIN: u32 = 1 << 23; // its FIN has left, or is queued and nobody can cancel it
 pub const FLAG_LEAF: u32 = 1 << 24; // made for multipoint sessions: WSAJoinLeaf
+pub const FLAG_LENT: u32 = 1 << 25; // others may have its descriptor, and make it block
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::platform::socket::Socket;
 use crate::platform::startup;
 use crate::platform::status::Status;
 
-/// The descriptor of a socket itself. It never blocks, whatever FIONBIO says.
+/// The descriptor of a socket itself. It never blocks, whatever FIONBIO says, and must stay so: see [`to_fd`].
 ///
 /// # Panics
 /// If the handle is not that of an open socket.
@@ -22,6 +22,7 @@ use crate::platform::status::Status;
 /// The handle stays open for `'a`.
 pub unsafe fn borrow_fd<'a>(socket: SOCKET) -> BorrowedFd<'a> {
     let socket = handle::socket(socket).expect("the socket is open, by the caller's promise");
+    socket.lend_descriptor();
     // SAFETY: the descriptor is open, under the same number, as long as the handle is.
     unsafe { BorrowedFd::borrow_raw(socket.fd()) }
 }
@@ -32,7 +33,8 @@ pub unsafe fn borrow_fd<'a>(socket: SOCKET) -> BorrowedFd<'a> {
 macro_rules! implement_as_descriptor {
     ($type:ty) => {
         /// What is read from it or written to it directly goes past the operations that are under way. It never
-        /// blocks. A copy of it keeps the connection when the socket is dropped.
+        /// blocks, and it and its copies must stay so: on one that was told to block, connects block, and so may an accept
+        /// if a copy accepts too. A copy of it keeps the connection when the socket is dropped.
         impl std::os::fd::AsFd for $type {
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 // SAFETY: the handle is open as long as its owner lives.
@@ -45,11 +47,19 @@ macro_rules! implement_as_descriptor {
 /// A descriptor for what a socket is connected to; the caller owns it.
 ///
 /// It is a duplicate: both read from the same stream and write to it, and closing one leaves the other open. It is
-/// non-blocking, and must stay so, since the socket shares that. What the library has queued for the socket is not in it.
+/// non-blocking, and must stay so, since the socket shares that: on one that blocks, connects block, and so may an accept if
+/// the duplicate accepts too, in whichever thread attempts them. What the library has queued for the socket is not in it.
+///
+/// ```compile_fail,E0133
+/// let somebody_elses = wharf_sys::fd::to_fd(4); // a number is no claim to a connection
+/// ```
 ///
 /// # Errors
 /// The WSA code: WSAENOTSOCK, WSAEMFILE, WSANOTINITIALISED.
-pub fn to_fd(socket: SOCKET) -> Result<OwnedFd, WSA_ERROR> {
+///
+/// # Safety
+/// The handle is the caller's, or lent to it: any number that is a handle gives access to a connection.
+pub unsafe fn to_fd(socket: SOCKET) -> Result<OwnedFd, WSA_ERROR> {
     find(socket)
         .and_then(|socket| socket.duplicate_descriptor())
         .map_err(code)
@@ -110,7 +120,7 @@ fn code(status: Status) -> WSA_ERROR {
 /// Windows: nothing like it; see <https://learn.microsoft.com/windows/win32/winsock/socket-handles-2>
 ///
 /// # Safety
-/// None needed.
+/// As [`to_fd`].
 pub unsafe extern "system" fn wharf_handle_to_fd(s: SOCKET) -> RawFd {
     let duplicate = find(s).and_then(|socket| socket.duplicate_descriptor());
     last_error::winsock_value(duplicate.map(IntoRawFd::into_raw_fd), -1)
