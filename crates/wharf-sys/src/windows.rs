@@ -36,6 +36,13 @@ pub mod owned {
     /// its handle names the same socket.
     pub const SHARES_OPERATIONS: bool = true;
 
+    /// Whether a call that fails at once may have been an operation all the same: one that ended with a warning (a datagram was
+    /// cut) is told by the call, and by packet, event or routine too. The status in its OVERLAPPED tells: it is written before
+    /// the call returns, and not at all if there was no operation.
+    ///
+    /// NT's rule for every asynchronous call: <https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values>
+    pub const REPORTS_WARNINGS: bool = true;
+
     /// The same handle, which the caller owns.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl<T: 'static> AssociatedSocket<T> {
     ///   datagrams must be bound.
     /// - [`Error::IS_CONNECTED`] if a socket that is to connect is connected.
     /// - [`Error::ADDRESS_NOT_AVAILABLE`] if the address is not one to connect or to send to.
-    /// - [`Error::MESSAGE_SIZE`] if a datagram is too long.
+    /// - [`Error::MESSAGE_SIZE`] if a datagram is too long, unless the packet tells (on Windows it may).
     /// - [`Error::TOO_MANY_SOCKETS`] if the process may have no more to accept into.
     /// - [`Error::ABANDONED_WAIT`] if the port was dropped.
     #[inline]

@@ -13,7 +13,8 @@ pub(crate) struct List {
     /// All of them, once there are more.
     more: Vec<WSABUF>,
     count: usize,
-    too_long: bool,
+    /// Bytes in all.
+    length: u64,
 }
 
 const NONE: WSABUF = WSABUF {
@@ -28,7 +29,7 @@ impl List {
             inline: [NONE; INLINE],
             more: Vec::new(),
             count: 0,
-            too_long: false,
+            length: 0,
         }
     }
 
@@ -52,10 +53,8 @@ impl List {
 
     #[inline]
     pub(crate) fn push(&mut self, start: *mut u8, length: usize) {
-        let Ok(len) = u32::try_from(length) else {
-            self.too_long = true;
-            return;
-        };
+        self.length = self.length.saturating_add(length as u64);
+        let len = length as u32; // all of it, or the list is not used: see `is_too_long`
         let buffer = WSABUF { len, buf: start };
         if self.count < INLINE {
             self.inline[self.count] = buffer;
@@ -71,18 +70,19 @@ impl List {
     /// As Windows' functions want it; valid until the list is changed or moved.
     ///
     /// # Errors
-    /// [`Error::INVALID`] if a piece is longer than 4 GiB, or there are none.
+    /// [`Error::INVALID`] if they are longer than 4 GiB, or there are none.
     #[inline]
     pub(crate) fn parts(&self) -> Result<(*const WSABUF, u32), Error> {
-        if self.too_long || self.count == 0 {
+        if self.is_too_long() || self.count == 0 {
             return Err(Error::INVALID);
         }
+        let count = u32::try_from(self.count).map_err(|_| Error::INVALID)?;
         let first = if self.count <= INLINE {
             self.inline.as_ptr()
         } else {
             self.more.as_ptr()
         };
-        Ok((first, self.count as u32))
+        Ok((first, count))
     }
 
     /// The first piece; an empty one if there is none.
@@ -90,10 +90,16 @@ impl List {
     /// # Errors
     /// [`Error::INVALID`] if it is longer than 4 GiB.
     pub(crate) fn first(&self) -> Result<WSABUF, Error> {
-        if self.too_long {
+        if self.is_too_long() {
             return Err(Error::INVALID);
         }
         Ok(self.inline[0])
+    }
+
+    /// Whether there is more than Windows counts.
+    #[inline]
+    fn is_too_long(&self) -> bool {
+        self.length > u64::from(u32::MAX)
     }
 }
 
@@ -128,6 +134,24 @@ mod tests {
             unsafe { (*first.add(index)).buf.add(1).write(index as u8 + 1) };
         }
         assert_eq!(data, [[0, 1], [0, 2]]);
+    }
+
+    #[test]
+    fn what_windows_cannot_count_is_refused() {
+        let (start, most) = (std::ptr::dangling_mut(), u32::MAX as usize); // never followed
+        for (lengths, counts) in [
+            (&[most][..], true),
+            (&[most + 1], false),
+            (&[most, 0, 0], true),
+            (&[most, 1], false),
+            (&[most - 1, 1], true),
+            (&[usize::MAX, usize::MAX, 2], false),
+        ] {
+            let mut list = List::new();
+            lengths.iter().for_each(|&length| list.push(start, length));
+            assert_eq!(list.parts().is_ok(), counts, "{lengths:?}");
+            assert_eq!(list.first().is_ok(), counts, "{lengths:?}");
+        }
     }
 
     #[test]

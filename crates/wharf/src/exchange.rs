@@ -27,7 +27,14 @@ pub(crate) struct Exchange {
     /// Where AcceptEx writes: data first, then the addresses. In `room`, or in the operation's value.
     buffer: *mut u8,
     data_room: u32,
-    accepted: Option<(SocketAddr, SocketAddr)>,
+    left: Left,
+}
+
+/// What the last operation has left for its owner.
+#[derive(Default)]
+pub(crate) struct Left {
+    sender: Option<SocketAddr>,
+    accepted: Option<Accepted>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -56,6 +63,20 @@ const NOWHERE: Place = Place {
 };
 
 impl Exchange {
+    /// What the last operation has left, which the next gives up once it is started.
+    #[inline]
+    pub(crate) fn take_left(exchange: &mut Option<Box<Exchange>>) -> Option<Left> {
+        Some(std::mem::take(&mut exchange.as_mut()?.left))
+    }
+
+    /// The next one was refused: everything is as it was.
+    pub(crate) fn put_back(exchange: &mut Option<Box<Exchange>>, left: Option<Left>) {
+        if let Some(exchange) = exchange {
+            exchange.clear();
+            exchange.left = left.unwrap_or_default();
+        }
+    }
+
     /// The exchange, made if there is none, without what the last request has left.
     pub(crate) fn of(exchange: &mut Option<Box<Exchange>>) -> &mut Exchange {
         let exchange = exchange.get_or_insert_with(|| {
@@ -66,7 +87,7 @@ impl Exchange {
                 room: [0; BOTH],
                 buffer: null_mut(),
                 data_room: 0,
-                accepted: None,
+                left: Left::default(),
             })
         });
         exchange.clear();
@@ -85,7 +106,7 @@ impl Exchange {
     fn clear(&mut self) {
         self.awaited = Awaited::Nothing;
         self.acceptor = None;
-        self.accepted = None;
+        self.left = Left::default();
         self.buffer = null_mut();
     }
 
@@ -143,16 +164,21 @@ impl Exchange {
     /// # Safety
     /// It is the end of the operation that was started last, and nobody has used its value since.
     pub(crate) unsafe fn settle(&mut self, succeeded: bool) {
-        if self.awaited != Awaited::Connection {
-            return;
+        match self.awaited {
+            Awaited::Nothing => return,
+            Awaited::Sender => self.left.sender = self.sender.get().ok(), // of no family, if nothing was stored
+            Awaited::Connection => {
+                let acceptor = self.acceptor.take();
+                if succeeded && let Some(socket) = acceptor {
+                    // SAFETY: the buffer of a finished AcceptEx.
+                    let addresses = unsafe { addresses(self.buffer, self.data_room) };
+                    self.left.accepted =
+                        addresses.map(|(local, peer)| Accepted::new(socket, local, peer));
+                }
+                self.buffer = null_mut();
+            }
         }
-        if succeeded {
-            // SAFETY: the buffer of a finished AcceptEx.
-            self.accepted = unsafe { addresses(self.buffer, self.data_room) };
-        } else {
-            self.acceptor = None;
-        }
-        self.buffer = null_mut();
+        self.awaited = Awaited::Nothing;
     }
 }
 
@@ -161,10 +187,7 @@ impl<T> Operation<T> {
     ///
     /// To be asked when the report has come: the next operation of the same value gives it up.
     pub fn take_accepted(&mut self) -> Option<Accepted> {
-        let exchange = self.exchange_mut().as_mut()?;
-        let (local, peer) = exchange.accepted.take()?;
-        let socket = exchange.acceptor.take()?;
-        Some(Accepted::new(socket, local, peer))
+        self.exchange_mut().as_mut()?.left.accepted.take()
     }
 
     /// Who has sent the datagram that it received: `None` if it was no [`Request::receive_from`], or failed, or the socket
@@ -172,11 +195,7 @@ impl<T> Operation<T> {
     ///
     /// [`Request::receive_from`]: crate::Request::receive_from
     pub fn received_from(&self) -> Option<SocketAddr> {
-        let exchange = self.exchange().as_ref()?;
-        match exchange.awaited {
-            Awaited::Sender => exchange.sender.get().ok(), // of no family, if nothing was stored
-            _ => None,
-        }
+        self.exchange().as_ref()?.left.sender
     }
 }
 

@@ -6,7 +6,9 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire};
 
+use wharf_sys::owned::{REPORTS_WARNINGS, SHARES_OPERATIONS};
 use wharf_sys::{
     LPWSAOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED, SOCKET, STATUS_PENDING, WSA_IO_PENDING,
 };
@@ -15,6 +17,9 @@ use crate::event::Event;
 use crate::exchange::Exchange;
 use crate::request::Order;
 use crate::{Error, Finished};
+
+// A failed call looks at the OVERLAPPED again: the port's note of it, held meanwhile, keeps it alive.
+const _: () = assert!(SHARES_OPERATIONS || !REPORTS_WARNINGS);
 
 /// What an operation's pointer leads to. The OVERLAPPED is first: its address is that of the whole.
 #[repr(C)]
@@ -192,16 +197,20 @@ impl<T> Operation<T> {
         event: usize,
         routine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
     ) -> Result<InFlight<T>, Refused<T>> {
+        let left = Exchange::take_left(self.exchange_mut());
         let place = match order.prepare(socket, self.exchange_mut()) {
             Ok(place) => place,
-            Err(error) => return Err(Refused::new(error, self)),
+            Err(error) => {
+                Exchange::put_back(self.exchange_mut(), left);
+                return Err(Refused::new(error, self));
+            }
         };
         let flags = self.flags();
         // SAFETY: the frame has all of it, and is not used until the end.
         let call = |overlapped| unsafe { order.call(socket, overlapped, flags, place, routine) };
         // SAFETY: the caller's promise; `call` is for this socket and asks for these reports.
         unsafe { self.launch(event, call) }.map_err(|mut refused| {
-            Exchange::none(refused.operation.exchange_mut());
+            Exchange::put_back(refused.operation.exchange_mut(), left);
             refused
         })
     }
@@ -214,12 +223,12 @@ impl<T> Operation<T> {
     /// Starts it by `call`, which gets the OVERLAPPED with `event` in it.
     ///
     /// `call` answers as Winsock does: `Ok` if it was done or is under way, and a packet, an event or a routine will
-    /// tell; else it never was.
+    /// tell; else it never was, unless the status says that it ended with a warning.
     ///
     /// # Safety
     /// `call` gives the OVERLAPPED to one function that answers so, for a socket (and, without event, a routine or a
-    /// port) whose reports make the operation of it again as an `Operation<T>`, once. Buffers that it names are
-    /// found through [`Operation::body`].
+    /// port) whose reports make the operation of it again as an `Operation<T>`, once; where warnings are reported
+    /// (`REPORTS_WARNINGS`), not before this returns. Buffers that it names are found through [`Operation::body`].
     pub(crate) unsafe fn launch(
         self,
         event: usize,
@@ -236,6 +245,8 @@ impl<T> Operation<T> {
         match call(overlapped) {
             Ok(()) => Ok(flight),
             Err(error) if error.code() == WSA_IO_PENDING as u32 => Ok(flight),
+            // SAFETY: it was refused, or no report was taken yet, by the caller's promise.
+            Err(_) if REPORTS_WARNINGS && unsafe { flight.has_run() } => Ok(flight),
             // SAFETY: it was refused, so nothing is under way and nothing will report it.
             Err(error) => Err(Refused::new(error, unsafe { flight.land() })),
         }
@@ -316,6 +327,20 @@ impl<T> InFlight<T> {
     pub(crate) unsafe fn idle(self) {
         // SAFETY: the frame is alive, and nobody else has its address.
         unsafe { *self.overlapped() = unused() };
+    }
+
+    /// Whether its status is that of an operation that has run, if only with a warning. A refused one has the status that it was
+    /// started with, or a failure.
+    ///
+    /// # Safety
+    /// Its report was not taken, and is not meanwhile.
+    #[cold]
+    unsafe fn has_run(self) -> bool {
+        const FAILURE: u32 = 0b11; // in the highest bits of a status
+        // SAFETY: the frame is alive; only the system writes to this word.
+        let status = unsafe { AtomicUsize::from_ptr(&raw mut (*self.overlapped()).Internal) };
+        let status = status.load(Acquire) as u32; // a status has 32 bits
+        status != STATUS_PENDING as u32 && status >> 30 != FAILURE
     }
 
     /// The operation's event.
@@ -429,166 +454,4 @@ impl<T> From<Refused<T>> for io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    //! The system is played by the test here, so that miri can watch the memory.
-
-    use std::net::SocketAddr;
-    use std::sync::Arc;
-    use std::thread;
-
-    use super::*;
-    use crate::address::Address;
-    use crate::request::{one, one_mut};
-
-    /// A buffer in the operation's own allocation, one on the heap, and something that is counted.
-    struct Value {
-        inline: [u8; 8],
-        heap: Vec<u8>,
-        counted: Arc<()>,
-    }
-
-    fn value(counted: &Arc<()>) -> Operation<Value> {
-        Operation::new(Value {
-            inline: [0; 8],
-            heap: vec![0; 8],
-            counted: Arc::clone(counted),
-        })
-    }
-
-    fn pending(_: *mut OVERLAPPED) -> Result<(), Error> {
-        Err(Error::IO_PENDING)
-    }
-
-    #[test]
-    fn the_overlapped_is_first() {
-        assert_eq!(mem::offset_of!(Frame<u8>, overlapped), 0);
-        assert_eq!(mem::offset_of!(Frame<Value>, overlapped), 0);
-    }
-
-    #[test]
-    fn the_system_writes_until_it_reports() {
-        let counted = Arc::new(());
-        let mut operation = value(&counted);
-        for round in 1..4 {
-            let inline = one_mut(&mut operation.body().inline).first().unwrap();
-            // SAFETY: the report is below, once.
-            let flight = unsafe { operation.launch(0, pending) }.unwrap();
-            // SAFETY: under way: the buffer and the OVERLAPPED are the system's.
-            unsafe {
-                inline.buf.write(round);
-                (*flight.overlapped()).InternalHigh = 1;
-                operation = Operation::from_overlapped(flight.overlapped());
-            }
-            assert_eq!(operation.inline[0], round);
-
-            let heap = one_mut(&mut operation.body().heap).first().unwrap();
-            // SAFETY: as above.
-            let flight = unsafe { operation.launch(0, pending) }.unwrap();
-            // SAFETY: as above.
-            unsafe {
-                heap.buf.add(7).write(round);
-                operation = flight.land();
-            }
-            assert_eq!(operation.heap[7], round);
-        }
-        drop(operation);
-        assert_eq!(Arc::strong_count(&counted), 1);
-    }
-
-    #[test]
-    fn another_thread_may_take_the_report_and_drop_everything() {
-        struct Sent(*mut OVERLAPPED, *mut u8);
-        // SAFETY: addresses, of what is nobody else's meanwhile.
-        unsafe impl Send for Sent {}
-
-        let counted = Arc::new(());
-        let mut operation = value(&counted);
-        let data = one(&operation.body().heap).first().unwrap();
-        let mut taker = None;
-        let call = |overlapped| {
-            let sent = Sent(overlapped, data.buf);
-            taker = Some(thread::spawn(move || {
-                let Sent(overlapped, data) = { sent };
-                // SAFETY: under way: the system reads.
-                assert_eq!(unsafe { data.read() }, 0);
-                // SAFETY: the one report.
-                drop(unsafe { Operation::<Value>::from_overlapped(overlapped) });
-            }));
-            taker.take().unwrap().join().unwrap(); // before the call returns
-            Ok(())
-        };
-        // SAFETY: the report is above, once.
-        let _ = unsafe { operation.launch(0, call) }.unwrap();
-        assert_eq!(Arc::strong_count(&counted), 1);
-    }
-
-    #[test]
-    fn the_system_writes_beside_the_buffers_too() {
-        const ROOM: usize = 4 + crate::ACCEPT_ROOM;
-        let from = SocketAddr::from(([1, 2, 3, 4], 567));
-        let mut operation = Operation::new([0; ROOM]);
-        for _ in 0..2 {
-            let data = one_mut(operation.body()).first().unwrap();
-            let place = Exchange::of(operation.exchange_mut()).await_sender();
-            let flags = operation.flags();
-            // SAFETY: the report is below, once.
-            let flight = unsafe { operation.launch(0, pending) }.unwrap();
-            let address = Address::from(from);
-            // SAFETY: under way: all of it is the system's.
-            unsafe {
-                data.buf.write(1);
-                flags.write(2);
-                place.sender_length.write(address.length());
-                let bytes = address.length() as usize;
-                let to = place.sender.cast::<u8>();
-                address.as_ptr().cast::<u8>().copy_to(to, bytes);
-                operation = Operation::from_overlapped(flight.overlapped());
-                operation.settle(true);
-            }
-            assert_eq!((operation.received_from(), operation[0]), (Some(from), 1));
-
-            let buffer = one_mut(operation.body()).first().unwrap();
-            let exchange = Exchange::of(operation.exchange_mut());
-            let place = exchange.await_connection(7, buffer).unwrap();
-            assert_eq!((place.data_room, place.buffer), (4, buffer.buf));
-            // SAFETY: the report is below, once.
-            let flight = unsafe { operation.launch(0, pending) }.unwrap();
-            // SAFETY: as above; the addresses, which are none, are looked at.
-            unsafe {
-                place.buffer.add(3).write(9);
-                operation = flight.land();
-                operation.settle(true);
-            }
-            assert_eq!((operation.received_from(), operation[3]), (None, 9));
-            assert!(operation.take_accepted().is_none());
-        }
-    }
-
-    #[test]
-    fn what_is_refused_comes_back() {
-        let counted = Arc::new(());
-        let mut operation = value(&counted);
-        operation.inline[3] = 9;
-        // SAFETY: refused, so there is no report.
-        let refused = unsafe { operation.launch(0, |_| Err(Error::NOT_CONNECTED)) }
-            .map(drop)
-            .unwrap_err();
-        assert_eq!(
-            (refused.error, refused.operation.inline[3]),
-            (Error::NOT_CONNECTED, 9)
-        );
-        let value = refused.operation.into_inner();
-        assert_eq!(Arc::strong_count(&value.counted), 2);
-    }
-
-    #[test]
-    fn what_is_never_reported_is_leaked() {
-        let counted = Arc::new(());
-        // SAFETY: there is no report.
-        let flight = unsafe { value(&counted).launch(0, pending) }.unwrap();
-        assert_eq!(Arc::strong_count(&counted), 2);
-        // SAFETY: not to leak it here; the system has let go.
-        drop(unsafe { flight.land() });
-        assert_eq!(Arc::strong_count(&counted), 1);
-    }
-}
+mod tests;

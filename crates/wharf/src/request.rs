@@ -146,7 +146,8 @@ impl<'a> Request<'a> {
 
     /// As [`Request::receive`], into several pieces, one after the other.
     ///
-    /// Starting it without a piece is refused with [`Error::INVALID`].
+    /// Starting it without a piece, or with more than 4 GiB, is refused with [`Error::INVALID`]. Of very many pieces the last
+    /// may stay empty although there is more to receive.
     pub fn receive_vectored(pieces: impl IntoIterator<Item = &'a mut [u8]>) -> Request<'a> {
         Request::new(Kind::Receive, List::to_receive(pieces))
     }
@@ -181,7 +182,7 @@ impl<'a> Request<'a> {
 
     /// As [`Request::send`], of several pieces as one.
     ///
-    /// Starting it without a piece is refused with [`Error::INVALID`].
+    /// Starting it without a piece, or with more than 4 GiB in all, is refused with [`Error::INVALID`].
     pub fn send_vectored(pieces: impl IntoIterator<Item = &'a [u8]>) -> Request<'a> {
         Request::new(Kind::Send, List::to_send(pieces))
     }

@@ -74,7 +74,7 @@ impl Socket {
     /// ```
     ///
     /// # Errors
-    /// As [`Socket::send`]; [`Error::INVALID`] without a piece.
+    /// As [`Socket::send`]; [`Error::INVALID`] without a piece, or with more than 4 GiB.
     pub fn send_vectored<'a>(
         &self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -110,7 +110,7 @@ impl Socket {
     /// As [`Socket::send_to`], of several pieces as one datagram.
     ///
     /// # Errors
-    /// As [`Socket::send_to`]; [`Error::INVALID`] without a piece.
+    /// As [`Socket::send_to`]; [`Error::INVALID`] without a piece, or with more than 4 GiB.
     pub fn send_to_vectored<'a>(
         &self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -192,7 +192,7 @@ impl Socket {
     /// Receives into several pieces, filling one after the other.
     ///
     /// # Errors
-    /// As [`Socket::recv`]; [`Error::INVALID`] without a piece.
+    /// As [`Socket::recv`]; [`Error::INVALID`] without a piece, or with more than 4 GiB.
     pub fn recv_vectored<'a>(
         &self,
         pieces: impl IntoIterator<Item = &'a mut [u8]>,
@@ -237,7 +237,7 @@ impl Socket {
     /// As [`Socket::recv_from`], into several pieces, filling one after the other.
     ///
     /// # Errors
-    /// As [`Socket::recv_from`]; [`Error::INVALID`] without a piece.
+    /// As [`Socket::recv_from`]; [`Error::INVALID`] without a piece, or with more than 4 GiB.
     pub fn recv_from_vectored<'a>(
         &self,
         pieces: impl IntoIterator<Item = &'a mut [u8]>,

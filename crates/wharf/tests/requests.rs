@@ -3,7 +3,6 @@
 mod common;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -305,34 +304,6 @@ fn an_accept_brings_the_first_data() {
     assert_eq!(accepted.peer_addr(), client.local_addr().unwrap());
 }
 
-#[test]
-fn an_accept_without_room_for_addresses_is_refused() {
-    let listener = listener();
-    let operation = Operation::new([7; ACCEPT_ROOM - 1]);
-    let mut refused = listener
-        .start_with_event(operation, |buffer| Request::accept_and_receive(buffer))
-        .unwrap_err();
-    assert_eq!(refused.error, Error::FAULT);
-    assert_eq!(refused.operation[0], 7);
-    assert!(refused.operation.take_accepted().is_none());
-}
-
-#[test]
-fn a_refused_accept_has_no_connection() {
-    let port = CompletionPort::<()>::new(0).unwrap();
-    let idle = port
-        .associate(Socket::stream_for(loopback()).unwrap(), 0)
-        .unwrap();
-    idle.bind(loopback()).unwrap(); // but it does not listen
-    if under_wine() {
-        return; // it waits for ever
-    }
-    let refused = idle.start_accept(().into()).unwrap_err();
-    assert_eq!(refused.error, Error::INVALID);
-    let mut operation = refused.operation;
-    assert!(operation.take_accepted().is_none());
-}
-
 /// A client whose socket is made once and used for one connection after the other.
 struct Client {
     socket: AssociatedSocket<Client>,
@@ -612,19 +583,4 @@ fn a_connected_datagram_socket_needs_no_addresses() {
     let sent = one.start_with_event(message, |message| Request::send_vectored(message.pieces()));
     assert_message(&sent.unwrap().wait());
     assert_message(&received.wait());
-}
-
-#[test]
-fn datagrams_are_refused_by_their_address() {
-    let (one, _, _) = datagrams();
-    let nowhere: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let refused = one
-        .start_with_event(Operation::new([1; 4]), |data| {
-            Request::send_to(data, nowhere)
-        })
-        .unwrap_err();
-    if !under_wine() {
-        assert_eq!(refused.error, Error::ADDRESS_NOT_AVAILABLE); // there it is INVALID
-    }
-    assert_eq!(*refused.operation, [1; 4]);
 }

@@ -179,4 +179,7 @@ pub mod owned {
 
     /// Whether a socket that came in, or was lent, may have operations under way that others have started.
     pub const SHARES_OPERATIONS: bool = false;
+
+    /// Whether a call that fails at once may have been an operation all the same, which packet, event or routine tell of too.
+    pub const REPORTS_WARNINGS: bool = false;
 }
