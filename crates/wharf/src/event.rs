@@ -171,6 +171,8 @@ fn wait(
         WAIT_IO_COMPLETION => Ok(Waited::RoutinesRan),
         index => Ok(Waited::Signalled(index as usize)),
     };
-    routine::rethrow();
+    if alertable {
+        routine::rethrow();
+    }
     waited
 }

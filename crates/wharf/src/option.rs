@@ -222,5 +222,6 @@ impl Socket {
 
 /// Whole seconds.
 fn rounded_up(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+    time.as_secs()
+        .saturating_add(u64::from(time.subsec_nanos() > 0))
 }

@@ -50,6 +50,9 @@ const EVENT_ONLY: usize = 1;
 /// How often a dropped operation that does not end is cancelled again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(10);
 
+/// How much later than its status the event of an operation may come. (It never does if it was reset since.)
+const LATE_EVENT: Duration = Duration::from_millis(10);
+
 /// How long a dropped operation is waited for that cannot be cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -129,6 +132,8 @@ impl<T: 'static> Pending<T> {
         if result == Err(Error::IO_INCOMPLETE) {
             return Err(self);
         }
+        // The system tells the status first. The event is not to be signalled once the operation is started again.
+        let _ = self.event().wait(Some(LATE_EVENT));
         let flight = self.flight;
         forget(self);
         // SAFETY: it is over, and the one that had its address is forgotten.
@@ -337,4 +342,49 @@ unsafe fn pend<T: 'static>(
     // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does.
     let flight = unsafe { operation.submit(socket, order, event, None) }?;
     Ok(Pending { flight, socket })
+}
+
+#[cfg(all(test, not(miri)))] // miri has no events
+mod tests {
+    use wharf_sys::{INVALID_SOCKET, SetEvent};
+
+    use super::*;
+
+    /// The system is played by the test.
+    #[test]
+    fn it_is_not_over_before_its_event_was_set() {
+        const ROUNDS: usize = 20;
+        let mut signalled = 0;
+        for _ in 0..ROUNDS {
+            let flight = Operation::new(()).into_raw();
+            // SAFETY: not under way, and nobody else has its address.
+            let operation = unsafe {
+                flight.event_or_new().unwrap();
+                flight.land()
+            };
+            // SAFETY: the report is below, once.
+            let flight = unsafe { operation.launch(0, |_| Err(Error::IO_PENDING)) }.unwrap();
+            let pending = Pending {
+                flight,
+                socket: INVALID_SOCKET,
+            };
+            let event = pending.event().as_raw() as usize;
+            // SAFETY: under way: the OVERLAPPED is the system's.
+            unsafe { (*flight.overlapped()).Internal = 0 };
+            let system = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(1));
+                // SAFETY: the event is open until this thread has ended.
+                unsafe { SetEvent(event as HANDLE) };
+            });
+            let flight = pending.try_finish().unwrap().operation.into_raw();
+            // SAFETY: not under way.
+            let event = unsafe { flight.event() }.unwrap();
+            signalled += usize::from(event.wait(Some(Duration::ZERO)).unwrap());
+            system.join().unwrap();
+            // SAFETY: not under way, and nobody else has its address.
+            drop(unsafe { flight.land() });
+        }
+        // A machine with too much to do may be too late for some.
+        assert!(signalled > ROUNDS / 2, "{signalled} of {ROUNDS}");
+    }
 }

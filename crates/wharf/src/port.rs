@@ -1,25 +1,25 @@
 //! A completion port: packets in, threads out.
 
-use std::collections::HashSet;
+mod state;
+
 use std::fmt;
 use std::marker::PhantomData;
-use std::ptr::{null, null_mut};
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Acquire, SeqCst},
-};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ptr::null_mut;
+use std::slice;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_sys::owned::SHARES_OPERATIONS;
 use wharf_sys::{
-    CancelIoEx, CloseHandle, CreateIoCompletionPort, GetOverlappedResult,
-    GetQueuedCompletionStatus, GetQueuedCompletionStatusEx, HANDLE, INVALID_HANDLE_VALUE,
-    OVERLAPPED, OVERLAPPED_ENTRY, PostQueuedCompletionStatus, SOCKET, STATUS_PENDING,
+    CloseHandle, CreateIoCompletionPort, GetOverlappedResult, GetQueuedCompletionStatus,
+    GetQueuedCompletionStatusEx, HANDLE, INVALID_HANDLE_VALUE, OVERLAPPED, OVERLAPPED_ENTRY,
+    PostQueuedCompletionStatus,
 };
 
 use crate::associated::AssociatedSocket;
-use crate::operation::{InFlight, Operation, OperationId, Refused};
+use crate::operation::{InFlight, Operation, Refused};
+pub(crate) use state::PortState;
+
 use crate::wait::milliseconds;
 use crate::{Error, Socket};
 
@@ -28,10 +28,6 @@ const TAKEN_AT_ONCE: usize = 64;
 
 /// How long a port that is dropped waits for cancelled operations, from the last one that came.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How much later than its packet the status of an operation may come, should the system be so careless. (Wine never tells it if
-/// the thread that started the operation has ended: then it is leaked.)
-const LATE_STATUS: Duration = Duration::from_millis(100);
 
 /// How long it waits before it cancels again what was started meanwhile.
 const CANCEL_AGAIN: Duration = Duration::from_millis(10);
@@ -105,6 +101,18 @@ pub struct Packet<T, K = usize> {
     pub operation: Option<Operation<T>>,
 }
 
+impl<T> Packet<T> {
+    /// With the key that the number stands for.
+    fn in_words<K: Key>(self) -> Packet<T, K> {
+        Packet {
+            key: K::from_number(self.key),
+            bytes: self.bytes,
+            result: self.result,
+            operation: self.operation,
+        }
+    }
+}
+
 impl<T, K: fmt::Debug> fmt::Debug for Packet<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Packet")
@@ -175,104 +183,6 @@ unsafe impl<T: Send, K: Key> Send for CompletionPort<T, K> {}
 // SAFETY: as above; every function on it is thread-safe.
 unsafe impl<T: Send, K: Key> Sync for CompletionPort<T, K> {}
 
-/// What a port shares with its sockets.
-pub(crate) struct PortState {
-    handle: usize,
-    /// No operation may be started any more.
-    closed: AtomicBool,
-    /// Operations that were started and whose packet was not taken.
-    in_flight: AtomicUsize,
-    /// The associated sockets that are open.
-    sockets: Mutex<HashSet<SOCKET>>,
-    /// The addresses of the operations that are under way, in parts by address, where that is needed: see
-    /// [`PortState::claim`].
-    ours: [Mutex<HashSet<usize>>; OURS_PARTS],
-}
-
-const OURS_PARTS: usize = 16;
-
-impl PortState {
-    fn handle(&self) -> HANDLE {
-        self.handle as HANDLE
-    }
-
-    /// Counts an operation that is about to be started.
-    ///
-    /// # Errors
-    /// [`Error::ABANDONED_WAIT`] if the port was dropped.
-    pub(crate) fn announce(&self) -> Result<(), Error> {
-        // SeqCst here and in `close`: either this operation is counted there, or this sees that it is closed.
-        self.in_flight.fetch_add(1, SeqCst);
-        if self.closed.load(SeqCst) {
-            self.retract();
-            return Err(Error::ABANDONED_WAIT);
-        }
-        Ok(())
-    }
-
-    /// The operation was not started after all, or its packet was taken.
-    pub(crate) fn retract(&self) {
-        self.in_flight.fetch_sub(1, SeqCst);
-    }
-
-    /// Where the address of an operation is noted while it is under way.
-    ///
-    /// It is locked until the start has succeeded or failed: the packet may be there before the note.
-    pub(crate) fn ours(&self, operation: OperationId) -> MutexGuard<'_, HashSet<usize>> {
-        let part = operation.0 / size_of::<OVERLAPPED>() % OURS_PARTS;
-        self.ours[part]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a packet that was just taken is that of an operation of ours, which is over with it.
-    ///
-    /// On Windows a socket is shared by all handles that were duplicated of it, and whoever has one may start operations of
-    /// his own; their packets come here too. His OVERLAPPED must not be looked at, and may be gone: if one of ours has its
-    /// place by now, it is not taken before it is finished. (If it is, its own packet is the one that is nobody's.)
-    fn claim(&self, overlapped: *mut OVERLAPPED) -> bool {
-        if SHARES_OPERATIONS {
-            let address = overlapped as usize;
-            let until = Instant::now() + LATE_STATUS;
-            loop {
-                let mut ours = self.ours(OperationId(address));
-                if !ours.contains(&address) {
-                    return false;
-                }
-                // SAFETY: the OVERLAPPED of one of ours, alive as long as it is noted; the system writes to it.
-                let status = unsafe { AtomicUsize::from_ptr(&raw mut (*overlapped).Internal) };
-                if status.load(Acquire) != STATUS_PENDING as usize {
-                    ours.remove(&address);
-                    break;
-                }
-                drop(ours);
-                if Instant::now() >= until {
-                    return false;
-                }
-                std::thread::yield_now();
-            }
-        }
-        self.retract();
-        true
-    }
-
-    /// The socket will be closed.
-    pub(crate) fn forget(&self, socket: &Socket) {
-        self.sockets().remove(&socket.as_raw());
-    }
-
-    fn sockets(&self) -> MutexGuard<'_, HashSet<SOCKET>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cancel_all(&self) {
-        for &socket in self.sockets().iter() {
-            // SAFETY: open, since it is in the set; no OVERLAPPED is named. Having nothing to cancel is no failure.
-            unsafe { CancelIoEx(socket as HANDLE, null()) };
-        }
-    }
-}
-
 impl<T: 'static, K: Key> CompletionPort<T, K> {
     /// A port on which `concurrency` threads may run at once; 0: as many as there are processors.
     ///
@@ -285,15 +195,8 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         let handle =
             unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, concurrency) };
         Error::last_if(handle.is_null())?;
-        let state = Arc::new(PortState {
-            handle: handle as usize,
-            closed: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
-            sockets: Mutex::default(),
-            ours: Default::default(),
-        });
         Ok(CompletionPort {
-            state,
+            state: Arc::new(PortState::new(handle)),
             values: PhantomData,
             keys: PhantomData,
         })
@@ -337,7 +240,7 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
     /// [`Error::NO_SYSTEM_RESOURCES`] if there is no memory for it.
     pub fn post(&self, key: K, bytes: u32) -> Result<(), Error> {
         // The OVERLAPPED of what is posted is always null: any other is that of an operation.
-        self.post_raw(key, bytes, null_mut())
+        self.post_raw(key.to_number(), bytes, null_mut())
     }
 
     /// Appends a packet with an operation, which nothing is done for: a way to hand its value to another thread.
@@ -350,6 +253,7 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         key: K,
         bytes: u32,
     ) -> Result<(), Refused<T>> {
+        let key = key.to_number(); // which may panic
         if let Err(error) = self.state.announce() {
             return Err(Refused::new(error, operation));
         }
@@ -367,11 +271,10 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         posted.map_err(|error| Refused::new(error, unsafe { flight.land() }))
     }
 
-    fn post_raw(&self, key: K, bytes: u32, overlapped: *mut OVERLAPPED) -> Result<(), Error> {
+    fn post_raw(&self, key: usize, bytes: u32, overlapped: *mut OVERLAPPED) -> Result<(), Error> {
         // SAFETY: the pointer is carried, not followed.
-        let posted = unsafe {
-            PostQueuedCompletionStatus(self.state.handle(), bytes, key.to_number(), overlapped)
-        };
+        let posted =
+            unsafe { PostQueuedCompletionStatus(self.state.handle(), bytes, key, overlapped) };
         Error::last_if(posted == 0)
     }
 
@@ -384,7 +287,15 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
     /// # Errors
     /// None that a port of this type can give, short of a handle closed behind its back. That an operation failed
     /// is told by its packet.
+    ///
+    /// # Panics
+    /// If [`Key::from_number`] does; the packet is dropped.
     pub fn take(&self, timeout: Option<Duration>) -> Result<Option<Packet<T, K>>, Error> {
+        Ok(self.take_raw(timeout)?.map(Packet::in_words))
+    }
+
+    /// The same, with the number that is the key.
+    fn take_raw(&self, timeout: Option<Duration>) -> Result<Option<Packet<T>>, Error> {
         loop {
             let (mut bytes, mut key, mut overlapped) = (0, 0, null_mut());
             // SAFETY: all three out-pointers are to live variables.
@@ -431,6 +342,9 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
     ///
     /// # Errors
     /// As [`CompletionPort::take`].
+    ///
+    /// # Panics
+    /// If [`Key::from_number`] does; what was taken behind that packet is dropped.
     pub fn take_many(
         &self,
         packets: &mut Vec<Packet<T, K>>,
@@ -456,16 +370,11 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
                 Err(Error::WAIT_TIMEOUT) => return Ok(0),
                 result => result?,
             }
-            packets.extend(entries[..count as usize].iter().filter_map(|entry| {
-                let (key, bytes) = (entry.lpCompletionKey, entry.dwNumberOfBytesTransferred);
-                let status = entry.Internal as i32;
-                // SAFETY: the packet was just taken.
-                unsafe {
-                    self.packet(key, bytes, entry.lpOverlapped, |ours| {
-                        result_of(status, ours)
-                    })
-                }
-            }));
+            let mut taken = Taken {
+                port: self,
+                entries: entries[..count as usize].iter(),
+            };
+            packets.extend(taken.by_ref().map(Packet::in_words));
         }
         Ok(packets.len() - before)
     }
@@ -481,9 +390,9 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
         bytes: u32,
         overlapped: *mut OVERLAPPED,
         result: impl FnOnce(*mut OVERLAPPED) -> Result<(), Error>,
-    ) -> Option<Packet<T, K>> {
+    ) -> Option<Packet<T>> {
         let mut packet = Packet {
-            key: K::from_number(key),
+            key,
             bytes,
             result: Ok(()),
             operation: None,
@@ -514,14 +423,14 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
 
     /// Cancels what is under way and takes it back, as long as it comes.
     fn drain(&self) {
-        self.state.closed.store(true, SeqCst);
+        self.state.close();
         let mut last = Instant::now();
-        while self.state.in_flight.load(SeqCst) > 0 && last.elapsed() < PATIENCE {
+        while self.state.is_busy() && last.elapsed() < PATIENCE {
             self.state.cancel_all();
-            while let Ok(Some(packet)) = self.take(Some(CANCEL_AGAIN)) {
+            while let Ok(Some(packet)) = self.take_raw(Some(CANCEL_AGAIN)) {
                 drop(packet);
                 last = Instant::now();
-                if self.state.in_flight.load(SeqCst) == 0 {
+                if !self.state.is_busy() {
                     break;
                 }
             }
@@ -531,9 +440,48 @@ impl<T: 'static, K: Key> CompletionPort<T, K> {
 
 impl<T: 'static, K: Key> Drop for CompletionPort<T, K> {
     fn drop(&mut self) {
+        /// Closes the handle, even if a value panics when it is dropped.
+        struct Closing(HANDLE);
+
+        impl Drop for Closing {
+            fn drop(&mut self) {
+                // SAFETY: the handle is the port's and is not used again: nothing is started any more.
+                unsafe { CloseHandle(self.0) };
+            }
+        }
+
+        let _closing = Closing(self.state.handle());
         self.drain();
-        // SAFETY: the handle is ours and is not used again: nothing is started any more.
-        unsafe { CloseHandle(self.state.handle()) };
+    }
+}
+
+/// Entries that were just taken, one packet of each. Those that nobody wants any more are dropped.
+struct Taken<'a, T: 'static, K: Key> {
+    port: &'a CompletionPort<T, K>,
+    entries: slice::Iter<'a, OVERLAPPED_ENTRY>,
+}
+
+impl<T: 'static, K: Key> Iterator for Taken<'_, T, K> {
+    type Item = Packet<T>;
+
+    fn next(&mut self) -> Option<Packet<T>> {
+        let port = self.port;
+        self.entries.find_map(|entry| {
+            let (key, bytes) = (entry.lpCompletionKey, entry.dwNumberOfBytesTransferred);
+            let status = entry.Internal as i32;
+            // SAFETY: the packet was just taken, and the entry is not looked at again.
+            unsafe {
+                port.packet(key, bytes, entry.lpOverlapped, |ours| {
+                    result_of(status, ours)
+                })
+            }
+        })
+    }
+}
+
+impl<T: 'static, K: Key> Drop for Taken<'_, T, K> {
+    fn drop(&mut self) {
+        self.for_each(drop);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -26,10 +27,31 @@ pub(crate) fn rethrow() {
     }
 }
 
+/// As [`rethrow`], where a panic may be on its way already: then that one is told, and no other.
+pub(crate) fn rethrow_from_drop() {
+    if std::thread::panicking() {
+        forget(PANIC.try_with(Cell::take));
+    } else {
+        rethrow();
+    }
+}
+
+/// Keeps the first panic. The values of others are leaked: dropping them may panic.
+fn note(panic: Box<dyn Any + Send>) {
+    let mut panic = Some(panic);
+    let _ = PANIC.try_with(|first| {
+        let noted = first.take();
+        first.set(noted.or_else(|| panic.take()));
+    });
+    forget(panic);
+}
+
 /// Sleeps until completion routines of this thread ran, or the time passed (`None`: no limit); whether some ran.
 ///
 /// Routines also run in [`wait_any_alertable`](crate::wait_any_alertable), and in a call of [`Socket`] that blocks.
-/// One that panics does so from the call in which it ran; the others run first.
+/// One that panics does so from the call in which it ran; the others run first, and if more than one panics the first is
+/// told. (In a thread that ends, when its thread-local values are dropped, nobody is told.) Dropping a socket that is to
+/// linger is such a call too; it does not panic if the thread does already.
 ///
 /// Windows: <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-sleepex>
 pub fn sleep_alertable(timeout: Option<Duration>) -> bool {
@@ -244,6 +266,6 @@ unsafe extern "system" fn run<T: 'static>(
     };
     // The panic cannot pass through the system's frames. The values it may have left half done are gone with it.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| routine(finished))) {
-        let _ = PANIC.try_with(|first| first.set(Some(first.take().unwrap_or(panic))));
+        note(panic);
     }
 }

@@ -425,6 +425,7 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // SAFETY: the handle is ours and is not used again.
         unsafe { closesocket(self.handle) };
+        crate::routine::rethrow_from_drop(); // if it lingers, routines have run meanwhile
     }
 }
 

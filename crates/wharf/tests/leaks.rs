@@ -55,6 +55,7 @@ fn nothing_stays_behind() {
         conversation();
         abandoned_operations();
         other_models();
+        a_value_that_panics();
     }
     let deadline = std::time::Instant::now() + common::DEADLINE;
     while wharf_sys::observe::counts() != before {
@@ -113,6 +114,20 @@ fn abandoned_operations() {
         .start_receive(|client| (client.socket.as_ref().unwrap(), &mut client.buffer))
         .unwrap();
     let _waiting = Socket::connect_to(listener.local_addr().unwrap()).unwrap();
+}
+
+/// The port is dropped, and a value of it panics when it is dropped.
+fn a_value_that_panics() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new(())); // without a message
+        }
+    }
+    let port = CompletionPort::<Panics>::new(0).unwrap();
+    port.post_operation(Panics.into(), 0, 0).unwrap();
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(port)));
+    assert!(dropped.is_err());
 }
 
 fn other_models() {

@@ -361,6 +361,22 @@ fn keep_alive_times_are_whole_seconds() {
 }
 
 #[test]
+fn the_longest_time_is_not_the_shortest() {
+    const LONGEST: Duration = Duration::from_secs(u16::MAX as u64);
+    let (one, _other) = pair();
+    for time in [
+        Duration::MAX,
+        Duration::from_secs(u64::MAX),
+        LONGEST + Duration::from_nanos(1),
+    ] {
+        one.set_linger(Some(time)).unwrap();
+        assert_eq!(one.linger(), Ok(Some(LONGEST)));
+    }
+    let _ = one.set_keepalive_idle(Duration::MAX); // the system has its own limit
+    one.set_linger(None).unwrap();
+}
+
+#[test]
 fn handles_go_out_and_in() {
     let (one, other) = pair();
     let raw = one.into_raw();
