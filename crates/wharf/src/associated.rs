@@ -318,7 +318,7 @@ impl Aim {
             unsafe { Arc::from_raw(self.port) }
         });
         let mut ours = port.as_ref().map(|port| port.ours(id));
-        // SAFETY: the socket reports to its port, which makes `Operation<T>` of packets.
+        // SAFETY: the socket reports to its port, which makes `Operation<T>` of packets; not while `ours` is held.
         match unsafe { operation.submit(self.socket, order, 0, None) } {
             Ok(_) => {
                 ours.as_mut().map(|ours| ours.insert(id.0));

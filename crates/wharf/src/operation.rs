@@ -188,7 +188,8 @@ impl<T> Operation<T> {
     ///
     /// # Safety
     /// The buffers of the order were found through [`Operation::body`]. The end is reported by `event`, by `routine`, or
-    /// else by the port of the socket; each makes the operation of it again as an `Operation<T>`, once.
+    /// else by the port of the socket; each makes the operation of it again as an `Operation<T>`, once, and where warnings are
+    /// reported (`REPORTS_WARNINGS`) not before this returns.
     #[inline]
     pub(crate) unsafe fn submit(
         mut self,

@@ -339,7 +339,8 @@ unsafe fn pend<T: 'static>(
     };
     // SAFETY: it is not under way, and nobody else has its address.
     let operation = unsafe { flight.land() };
-    // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does.
+    // SAFETY: with an event and its low bit nothing but the OVERLAPPED itself tells of the end: no packet does. The
+    // `Pending` that looks at it is made afterwards.
     let flight = unsafe { operation.submit(socket, order, event, None) }?;
     Ok(Pending { flight, socket })
 }

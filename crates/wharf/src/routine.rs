@@ -234,7 +234,7 @@ unsafe fn start<T: 'static>(
         flight.set_routine(routine);
         flight.land()
     };
-    // SAFETY: `run` makes the operation of the OVERLAPPED, once.
+    // SAFETY: `run` makes the operation of the OVERLAPPED, once, in this thread: later.
     unsafe { operation.submit(socket, order, 0, Some(run::<T>)) }.map(drop)
 }
 
