@@ -242,11 +242,11 @@ const PARKER: &[Seed] = &[
 ];
 
 fn main() {
-    write("dispatch", DISPATCH, |text| {
+    write("engine/dispatch", DISPATCH, |text| {
         text + &read(Path::new("inspection/dispatch.rs"))
     });
-    write("direction", DIRECTION, |text| text);
-    write("place", PLACE, |text| {
+    write("engine/direction", DIRECTION, |text| text);
+    write("objects/place", PLACE, |text| {
         let text = replace(&text, "use std::sync::atomic::", "use loom::sync::atomic::");
         replace(
             &text,
@@ -254,10 +254,10 @@ fn main() {
             "use crate::model::memory::MaybeUninit;",
         )
     });
-    write("lookout", LOOKOUT, |text| {
+    write("engine/lookout", LOOKOUT, |text| {
         text + &read(Path::new("inspection/lookout.rs"))
     });
-    write("parker", PARKER, on_loom);
+    write("threads/parker", PARKER, on_loom);
     println!("cargo::rerun-if-changed=build.rs");
 }
 
@@ -269,12 +269,14 @@ fn on_loom(text: String) -> String {
         "use std::os::fd::{AsRawFd, OwnedFd};",
         "use super::system::{AsRawFd, OwnedFd};",
     );
+    let text = replace(&text, "use crate::platform::system;", "use super::system;");
     text.replace("libc::", "super::system::")
 }
 
-/// Writes `<name>.rs`, the real text after `adapt`, and `<name>_seeded.rs`, the same with the bugs.
-fn write(name: &str, seeds: &[Seed], adapt: impl Fn(String) -> String) {
-    let source = Path::new(ENGINE).join(name).with_extension("rs");
+/// Writes `<name>.rs` for `<room>/<name>`: the real text after `adapt`, and `<name>_seeded.rs`, the same with the bugs.
+fn write(file: &str, seeds: &[Seed], adapt: impl Fn(String) -> String) {
+    let source = Path::new(ENGINE).join(file).with_extension("rs");
+    let (_, name) = file.split_once('/').expect("a room and a name");
     let real = adapt(read(&source).replace("//!", "//")); // an included file cannot document its module
     let seeded = seeds.iter().fold(real.clone(), |text, seed| {
         let wrong = seed.wrong.replace(

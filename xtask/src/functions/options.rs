@@ -91,8 +91,8 @@ struct Options {
 
 impl Options {
     fn read(sources: &Sources) -> Result<Options> {
-        let settings = sources.engine("option/settings.rs")?;
-        let engine = sources.engine("option/table.rs")?;
+        let settings = sources.engine("sockets/option/settings.rs")?;
+        let engine = sources.engine("sockets/option/table.rs")?;
         let rows = table::rows(engine, "OPTIONS")?;
         let sections = headers::socket_constants();
         let of_options = sections
@@ -238,7 +238,7 @@ impl Row {
     /// Reads the arguments of a row; `text` is the file, whose constants are numbers.
     fn new(cells: &[Cell], text: &str) -> Result<Row> {
         let [level, name, scope, form, what, ..] = cells else {
-            bail!("a row of option/table.rs has five arguments at least: {cells:?}");
+            bail!("a row of sockets/option/table.rs has five arguments at least: {cells:?}");
         };
         let first = |cell: &Cell| cell.first().cloned().context("an empty argument");
         Ok(Row {
@@ -300,7 +300,7 @@ fn scope(scope: &str) -> Result<&'static str> {
 /// The name of a setting and its default, as a number where the file says which.
 fn default(cells: &[Cell], settings: &str) -> Result<(String, String)> {
     let [setting, default, ..] = cells else {
-        bail!("a row of option/settings.rs has two arguments at least: {cells:?}");
+        bail!("a row of sockets/option/settings.rs has two arguments at least: {cells:?}");
     };
     let setting = setting.last().context("a setting without a name")?;
     let default: Vec<&str> = default.iter().map(String::as_str).collect();

@@ -1,6 +1,7 @@
 //! What the engine found on this machine.
 
-use super::{batch, system};
+use super::system;
+use crate::platform::engine::batch;
 
 /// The oldest kernel the engine is made for: edge-triggered epoll with EPOLLRDHUP and eventfd are far older, 5.10 is the
 /// oldest that is tried.

@@ -1,81 +1,26 @@
 //! The Windows function set on Linux. How it works: ARCHITECTURE.md.
 
 mod abi;
-mod accept;
-mod address;
-mod async_database;
-mod async_resolve;
-mod async_select;
-mod batch;
-mod bind_rules;
-mod binding;
-mod cancel;
-mod change;
-mod close;
-mod company;
-mod completion;
-mod connect;
-mod connect_by;
-mod control;
-mod critical_section;
-mod database;
-mod datagram;
-mod deferral;
-mod descriptor;
-mod direction;
-mod disconnect;
-mod dispatch;
 mod doctor;
-mod drive;
-mod endpoint;
-mod escape;
-mod event_select;
+mod engine;
+mod events;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod handle;
-mod helper;
-mod interfaces;
 mod last_error;
 mod lock;
-mod lookout;
-mod lookup;
-mod message;
-mod multipoint;
-mod name;
-mod network_events;
-mod notification;
-mod object;
+mod messages;
+mod names;
+mod objects;
 #[doc(hidden)]
 pub mod observe;
-mod observer;
-mod operation;
-mod option;
 mod parity;
-mod parker;
-mod place;
-mod pool;
-mod port;
-mod reactor;
-mod readiness;
-mod request;
-mod resolve;
-mod slab;
-mod socket;
-mod socket_wait;
+mod sockets;
 mod startup;
 mod status;
-mod synchronous;
 mod system;
-mod tcp_info;
-mod text;
-mod thread;
-mod timer;
+mod threads;
 mod trace;
-mod transfer;
-mod wait;
-mod well_known;
-mod window;
 
 pub use abi::addrinfoex::{
     FreeAddrInfoEx, FreeAddrInfoExW, GetAddrInfoExA, GetAddrInfoExCancel,

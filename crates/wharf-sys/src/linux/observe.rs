@@ -5,7 +5,9 @@ use std::os::unix::net::UnixListener;
 
 use windows_sys::Win32::Foundation::HANDLE;
 
-use super::{handle, socket, thread};
+use crate::platform::objects::handle;
+use crate::platform::sockets::socket;
+use crate::platform::threads::thread;
 
 /// What is alive inside the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! WSAStartup and WSACleanup: a count for the process.
 
-use super::handle;
 use super::lock::Lock;
-use super::lookup;
 use super::status::Status;
+use crate::platform::names::lookup;
+use crate::platform::objects::handle;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
 static STARTED: AtomicUsize = AtomicUsize::new(0);

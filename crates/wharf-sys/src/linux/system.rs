@@ -8,8 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::address::{Address, Family};
-use super::interfaces::Interface;
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::sockets::interfaces::Interface;
 
 /// Turns a system call's −1 into the error.
 pub fn check(result: i32) -> Result<i32> {

@@ -15,8 +15,8 @@ use windows_sys::Win32::Networking::WinSock::{
 };
 
 use super::text::Unit;
-use crate::platform::address::Address;
 use crate::platform::lock::Lock;
+use crate::platform::sockets::address::Address;
 
 /// The structures for 16-bit names; only what a name consists of differs.
 const _: () = assert!(size_of::<ADDRINFOA>() == size_of::<ADDRINFOW>());

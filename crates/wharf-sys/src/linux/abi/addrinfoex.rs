@@ -17,12 +17,14 @@ use super::connection::deadline_of;
 use super::store;
 use super::text::{Unit, string};
 use super::ws2tcpip::read_hints;
-use crate::platform::async_resolve::{self, Answer, Asker};
-use crate::platform::object::Event;
-use crate::platform::request::Overlapped;
-use crate::platform::resolve::{self, Hints, Resolved};
+use crate::platform::engine::request::Overlapped;
+use crate::platform::last_error;
+use crate::platform::names::async_resolve::{self, Answer, Asker};
+use crate::platform::names::resolve::{self, Hints, Resolved};
+use crate::platform::objects::handle;
+use crate::platform::objects::object::Event;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup};
 
 /// The provider of Microsoft's TCP/IP for the name space of DNS.
 const DNS_PROVIDER: GUID = GUID::from_u128(0x22059D40_7E9E_11CF_AE5A_00AA00A7112B);

@@ -8,12 +8,15 @@ use windows_sys::core::{PCSTR, PSTR};
 use super::block::Block;
 use super::hosts::{write_host, write_protocol, write_service};
 use super::text::string;
-use crate::platform::address::Family;
-use crate::platform::async_database::{self, Answer, Report};
-use crate::platform::database;
-use crate::platform::resolve::waiting;
+use crate::platform::last_error;
+use crate::platform::messages::window;
+use crate::platform::names::async_database::{self, Answer, Report};
+use crate::platform::names::database;
+use crate::platform::names::resolve::waiting;
+use crate::platform::names::text;
+use crate::platform::sockets::address::Family;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup, text, window};
 
 /// Looks up the host of that name, as `gethostbyname`; the task's handle, or null.
 ///

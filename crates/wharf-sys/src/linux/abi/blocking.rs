@@ -3,8 +3,9 @@
 use windows_sys::Win32::Foundation::{FALSE, FARPROC};
 use windows_sys::core::BOOL;
 
+use crate::platform::last_error;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup};
 
 /// WSAEOPNOTSUPP, or why no call can be made at all.
 fn refused() -> Result<(), Status> {

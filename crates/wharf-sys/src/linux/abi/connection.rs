@@ -11,12 +11,15 @@ use windows_sys::core::{BOOL, PCSTR, PCWSTR};
 
 use super::text::{ansi_text, wide_text};
 use super::winsock2::{accept_with, find, read_address, read_peer};
-use crate::platform::accept::Verdict;
-use crate::platform::address::{Address, Family};
-use crate::platform::parker::Deadline;
-use crate::platform::socket::Socket;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::sockets::accept::Verdict;
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::sockets::connect_by;
+use crate::platform::sockets::socket::Socket;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{connect_by, handle, last_error, startup};
+use crate::platform::threads::parker::Deadline;
 
 /// Connects a socket; the further arguments are for protocols that carry data with the connection.
 ///

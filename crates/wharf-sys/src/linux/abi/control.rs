@@ -9,11 +9,13 @@ use windows_sys::core::{PCSTR, PSTR};
 use super::connection::read_entries;
 use super::winsock2::find;
 use super::{mswsock, store};
-use crate::platform::control::{Controlled, Input};
-use crate::platform::option::{self, SetEffect};
-use crate::platform::request::{DoneOut, How, Overlapped};
+use crate::platform::engine::request::{DoneOut, How, Overlapped};
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::sockets::control::{Controlled, Input};
+use crate::platform::sockets::option::{self, SetEffect};
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup};
 
 /// FIONBIO, FIONREAD, SIOCATMARK.
 ///

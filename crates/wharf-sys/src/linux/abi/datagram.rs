@@ -9,14 +9,14 @@ use windows_sys::core::{PCSTR, PSTR};
 
 use super::transfer::{Call, buffer, bytes_done, capture};
 use super::winsock2::{find, read_address};
-use crate::platform::address::{Address, Family};
-use crate::platform::datagram::{Report, control_to_linux};
-use crate::platform::handle::Named;
+use crate::platform::engine::operation::Buffers;
+use crate::platform::engine::request::{How, Started};
+use crate::platform::events::network_events::Occasion;
 use crate::platform::last_error;
-use crate::platform::network_events::Occasion;
-use crate::platform::operation::Buffers;
-use crate::platform::request::{How, Started};
-use crate::platform::socket::Socket;
+use crate::platform::objects::handle::Named;
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::sockets::datagram::{Report, control_to_linux};
+use crate::platform::sockets::socket::Socket;
 use crate::platform::status::Status;
 
 /// The receiver's address, if there is one.

@@ -7,9 +7,9 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::{INVALID_SOCKET, SOCKET, WSA_ERROR};
 
 use super::winsock2::{find, open_socket};
-use crate::platform::handle;
 use crate::platform::last_error;
-use crate::platform::socket::Socket;
+use crate::platform::objects::handle;
+use crate::platform::sockets::socket::Socket;
 use crate::platform::startup;
 use crate::platform::status::Status;
 

@@ -3,9 +3,10 @@
 use windows_sys::Win32::Foundation::{DUPLICATE_CLOSE_SOURCE, HANDLE};
 use windows_sys::core::BOOL;
 
-use crate::platform::object::Object;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::object::Object;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error};
 
 /// Closes a handle of any kind; closing a socket's last one ends it as `closesocket` does.
 ///

@@ -10,11 +10,13 @@ use windows_sys::core::{PCSTR, PSTR, PWSTR};
 
 use super::block::{Block, list_size};
 use super::text::{Unit, string, write};
-use crate::platform::address::Family;
-use crate::platform::database::{self, Host, Protocol, Service};
-use crate::platform::resolve::{self, waiting};
+use crate::platform::last_error;
+use crate::platform::names::database::{self, Host, Protocol, Service};
+use crate::platform::names::resolve::{self, waiting};
+use crate::platform::names::text;
+use crate::platform::sockets::address::Family;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup, text};
 
 thread_local! {
     static HOST: RefCell<Block> = const { RefCell::new(Block::new()) };

@@ -11,9 +11,12 @@ use windows_sys::core::{PCSTR, PCWSTR, PSTR, PWSTR};
 use super::text::{Unit, string, write};
 use super::winsock2::find;
 use super::{read, store};
-use crate::platform::address::{Address, Family};
+use crate::platform::last_error;
+use crate::platform::names::endpoint;
+use crate::platform::names::text;
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{endpoint, last_error, startup, text};
 
 /// From the host's to the network's byte order.
 ///

@@ -14,13 +14,16 @@ use windows_sys::core::BOOL;
 
 use super::thread::thread_of;
 use super::{deadline, store};
-use crate::platform::object::Object;
-use crate::platform::parker::Deadline;
-use crate::platform::port::{Packet, Port};
-use crate::platform::request::Overlapped;
+use crate::platform::engine::cancel;
+use crate::platform::engine::port::{Packet, Port};
+use crate::platform::engine::request::Overlapped;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::object::Object;
 use crate::platform::status::Status;
-use crate::platform::wait::{self, Waited};
-use crate::platform::{cancel, handle, last_error, thread};
+use crate::platform::threads::parker::Deadline;
+use crate::platform::threads::thread;
+use crate::platform::threads::wait::{self, Waited};
 
 /// Makes a completion port, associates a socket (or a notification handle) with one, or both.
 ///

@@ -9,13 +9,16 @@ use windows_sys::core::GUID;
 
 use super::read;
 use super::text::{Unit, string};
-use crate::platform::address::{Address, Family};
-use crate::platform::database::Transport;
-use crate::platform::lookup::{self, Class, Found, Lookup, Parts, Query, Wanted};
-use crate::platform::notification::{Notification, PacketTo};
-use crate::platform::request::{Delivery, Overlapped};
+use crate::platform::engine::request::{Delivery, Overlapped};
+use crate::platform::last_error;
+use crate::platform::messages::window;
+use crate::platform::names::database::Transport;
+use crate::platform::names::lookup::{self, Class, Found, Lookup, Parts, Query, Wanted};
+use crate::platform::objects::handle;
+use crate::platform::objects::notification::{Notification, PacketTo};
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup, window};
 
 /// The provider of the name space of DNS, as Windows lists it.
 const PROVIDER: GUID = GUID::from_u128(0x22059D40_7E9E_11CF_AE5A_00AA00A7112B);

@@ -12,11 +12,11 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
 use windows_sys::core::BOOL;
 
 use super::{deadline, read, store, synch};
-use crate::platform::handle::Referred;
 use crate::platform::last_error;
-use crate::platform::message::{self, Filter, InputWait, Message, Units, Windows};
+use crate::platform::messages::message::{self, Filter, InputWait, Message, Units, Windows};
+use crate::platform::messages::window;
+use crate::platform::objects::handle::Referred;
 use crate::platform::status::Status;
-use crate::platform::window;
 
 /// Which windows' messages a window handle asks for.
 fn windows_of(hwnd: HWND) -> Result<Windows, Status> {

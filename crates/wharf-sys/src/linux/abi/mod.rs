@@ -47,8 +47,8 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::System::Threading::INFINITE;
 
-use super::parker::Deadline;
 use super::status::Status;
+use crate::platform::threads::parker::Deadline;
 
 /// The moment `milliseconds` from now; `INFINITE`: never.
 fn deadline(milliseconds: u32) -> Deadline {

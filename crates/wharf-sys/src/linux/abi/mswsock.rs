@@ -9,13 +9,16 @@ use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::core::{BOOL, GUID};
 
 use super::{datagram, readiness};
-use crate::platform::accept::Output;
-use crate::platform::address::Address;
-use crate::platform::operation::Buffers;
-use crate::platform::request::{How, Overlapped, Started};
-use crate::platform::socket::Socket;
+use crate::platform::engine::completion;
+use crate::platform::engine::operation::Buffers;
+use crate::platform::engine::request::{How, Overlapped, Started};
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::sockets::accept::Output;
+use crate::platform::sockets::address::Address;
+use crate::platform::sockets::socket::Socket;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{completion, handle, last_error, startup};
 
 /// The answer of AcceptEx and ConnectEx: `FALSE` with a winsock code, ERROR_IO_PENDING if the call was accepted.
 fn pending(started: Result<(), Status>) -> BOOL {

@@ -20,11 +20,12 @@ use windows_sys::core::{BOOL, PCSTR, PCWSTR};
 
 use super::store;
 use super::text::{ansi_text, wide_text};
-use crate::platform::name::{self, Nameable};
-use crate::platform::object::{Event, Mutex, Semaphore};
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::name::{self, Nameable};
+use crate::platform::objects::object::{Event, Mutex, Semaphore};
+use crate::platform::objects::timer::{Due, FileTime, Routine, Timer};
 use crate::platform::status::Status;
-use crate::platform::timer::{Due, FileTime, Routine, Timer};
-use crate::platform::{handle, last_error};
 
 type Name = Option<Vec<u16>>;
 

@@ -2,10 +2,11 @@
 
 use windows_sys::Win32::Networking::WinSock::*;
 
-use crate::platform::address::Family;
-use crate::platform::option::{self, Kind};
+use crate::platform::last_error;
+use crate::platform::sockets::address::Family;
+use crate::platform::sockets::option::{self, Kind};
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup};
 
 /// What the catalogue of providers holds, in its order.
 const CATALOGUE: [(Family, Kind, i32); 4] = [

@@ -7,11 +7,13 @@ use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::{read, store};
-use crate::platform::notification::Notification;
-use crate::platform::object::Object;
-use crate::platform::request::Overlapped;
+use crate::platform::engine::request::Overlapped;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::notification::Notification;
+use crate::platform::objects::object::Object;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup};
 
 /// Tells of changes of the catalog of providers. If `*lpnotificationhandle` is null it stores a handle there, to be
 /// closed with `CloseHandle`, and is done. Otherwise it waits with that handle: for ever, since the catalog is fixed here,

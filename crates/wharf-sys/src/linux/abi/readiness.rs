@@ -4,9 +4,10 @@ use windows_sys::Win32::Foundation::HWND;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use super::winsock2::{event_of, find};
-use crate::platform::readiness::{self, PollEntry, SelectFailure, Sets};
+use crate::platform::events::readiness::{self, PollEntry, SelectFailure, Sets};
+use crate::platform::last_error;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup};
 
 // ---- select ----
 

@@ -11,12 +11,13 @@ use windows_sys::Win32::System::Threading::CRITICAL_SECTION;
 use windows_sys::core::BOOL;
 
 use super::deadline;
-use crate::platform::critical_section::CriticalSection;
-use crate::platform::handle::Referred;
-use crate::platform::object::Object;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::handle::Referred;
+use crate::platform::objects::object::Object;
 use crate::platform::status::Status;
-use crate::platform::wait::{self, Waitable, Waited};
-use crate::platform::{handle, last_error};
+use crate::platform::threads::critical_section::CriticalSection;
+use crate::platform::threads::wait::{self, Waitable, Waited};
 
 /// Waits until an object is signalled.
 ///

@@ -10,11 +10,12 @@ use windows_sys::Win32::System::Threading::{
 use windows_sys::core::BOOL;
 
 use super::store;
-use crate::platform::escape::{self, StartRoutine};
-use crate::platform::object::Object;
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::object::Object;
 use crate::platform::status::Status;
-use crate::platform::thread::{self, Thread};
-use crate::platform::{handle, last_error};
+use crate::platform::threads::escape::{self, StartRoutine};
+use crate::platform::threads::thread::{self, Thread};
 use std::sync::Arc;
 
 /// Starts a thread. The handle and the thread are independent of each other.

@@ -10,13 +10,14 @@ use windows_sys::core::{BOOL, PCSTR, PSTR};
 use super::ioapi::wait_for_operation;
 use super::store;
 use super::winsock2::find;
-use crate::platform::handle::{self, Named};
-use crate::platform::network_events::Occasion;
-use crate::platform::operation::Buffers;
-use crate::platform::request::{DoneOut, How, Overlapped, Started};
-use crate::platform::socket::Socket;
+use crate::platform::engine::operation::Buffers;
+use crate::platform::engine::request::{DoneOut, How, Overlapped, Started};
+use crate::platform::events::network_events::Occasion;
+use crate::platform::last_error;
+use crate::platform::objects::handle::{self, Named};
+use crate::platform::sockets::socket::Socket;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup};
 
 // ---- what transfers share ----
 

@@ -16,9 +16,9 @@ use windows_sys::core::{BOOL, PCSTR, PCWSTR};
 use super::text::{ansi_text, wide_text};
 use super::{read, store};
 use crate::platform::last_error;
-use crate::platform::message::Units;
+use crate::platform::messages::message::Units;
+use crate::platform::messages::window::{self, ClassName, Creation, Registration, Width};
 use crate::platform::status::Status;
-use crate::platform::window::{self, ClassName, Creation, Registration, Width};
 
 // ---------------------------------------------------------------------------------------------------------
 // Classes

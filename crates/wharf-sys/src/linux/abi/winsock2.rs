@@ -7,12 +7,14 @@ use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::core::BOOL;
 
 use super::synch;
-use crate::platform::address::{Address, Family};
-use crate::platform::handle::Named;
-use crate::platform::object::{Event, Object};
-use crate::platform::socket::{self, FLAG_LEAF, Socket};
+use crate::platform::last_error;
+use crate::platform::objects::handle;
+use crate::platform::objects::handle::Named;
+use crate::platform::objects::object::{Event, Object};
+use crate::platform::sockets::address::{Address, Family};
+use crate::platform::sockets::socket::{self, FLAG_LEAF, Socket};
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{handle, last_error, startup};
 
 // ---- start-up ----
 

@@ -9,11 +9,12 @@ use windows_sys::core::{PCSTR, PCWSTR, PSTR, PWSTR};
 use super::address_list::{self, Common, Names};
 use super::inet::address_of_any_family;
 use super::text::{Unit, string, write};
-use crate::platform::address::Family;
-use crate::platform::database::Transport;
-use crate::platform::resolve::{self, Hints, NameHints, SocketKind};
+use crate::platform::last_error;
+use crate::platform::names::database::Transport;
+use crate::platform::names::resolve::{self, Hints, NameHints, SocketKind};
+use crate::platform::sockets::address::Family;
+use crate::platform::startup;
 use crate::platform::status::Status;
-use crate::platform::{last_error, startup};
 
 /// The addresses of a host with the port of a service: 0 and a list, or a WSA code and null.
 ///
