@@ -560,6 +560,14 @@ pub fn structures() -> Vec<Structure> {
             ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
             ai_bloblen, ai_provider, ai_next,
         }
+        "ADDRINFOEX2A" = ADDRINFOEX2A {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn,
+        }
+        "ADDRINFOEX2W" = ADDRINFOEX2W {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn,
+        }
         "struct ip_mreq" = IP_MREQ { imr_multiaddr, imr_interface }
         "struct ip_mreq_source" = IP_MREQ_SOURCE { imr_multiaddr, imr_sourceaddr, imr_interface }
         "struct ip_msfilter" = IP_MSFILTER {
@@ -678,6 +686,8 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "WSA_IPSEC_NAME_POLICY_ERROR",
     "AF_MAX",
     "ADDRINFOEX_VERSION_2",
+    "ADDRINFOEX2A",
+    "ADDRINFOEX2W",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {
@@ -692,10 +702,13 @@ fn contract(sections: &[Section], structures: &[Structure]) -> String {
         }
     }
     for Structure { name, size, fields } in structures {
+        let newer = NEWER_THAN_MINGW.contains(name);
+        text += if newer { "\n#ifndef __MINGW32__" } else { "" };
         let _ = writeln!(text, "\nSIZE({name}, {size})");
         for (field, offset) in fields {
             let _ = writeln!(text, "OFFSET({name}, {field}, {offset})");
         }
+        text += if newer { "#endif\n" } else { "" };
     }
     text + "\nint main(void) { return 0; }\n"
 }

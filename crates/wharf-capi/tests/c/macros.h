@@ -127,6 +127,17 @@ static void names_of_older_headers(void) {
 #endif
 }
 
+/* What a message says of an asynchronous look-up. */
+static void answers_of_lookups_are_packed(void) {
+    LPARAM answer = WSAMAKEASYNCREPLY(512, WSAENOBUFS);
+    CHECK(WSAGETASYNCBUFLEN(answer) == 512);
+    CHECK(WSAGETASYNCERROR(answer) == WSAENOBUFS);
+}
+
+static void filters_have_their_sources(void) {
+    CHECK(IP_MSFILTER_SIZE(3) == sizeof(struct ip_msfilter) + 2 * sizeof(struct in_addr));
+}
+
 int main(void) {
     WSADATA data;
     CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
@@ -138,6 +149,8 @@ int main(void) {
     memory_is_filled_and_moved();
     interlocked_functions_of_both_sizes();
     words_that_annotate();
+    answers_of_lookups_are_packed();
+    filters_have_their_sources();
     windows_need_a_class();
     names_of_older_headers();
     CHECK(WSACleanup() == 0);
