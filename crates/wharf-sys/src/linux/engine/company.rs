@@ -70,21 +70,22 @@ impl Turn<'_, '_> {
             self.deliver(request, outcome, closing);
         }
         let has_gathered = self.has_gathered();
-        let (ended, next, waits) = {
+        let (ended, next, waits, keeps) = {
             let mut direction = self.direction().lock();
             let ended = direction.disband(requests);
+            let keeps = has_gathered || !ended.is_empty(); // these are gathered too
             let next = direction.next(more || !socket.is_watched());
-            if next.is_none() && has_gathered {
+            if next.is_none() && keeps {
                 direction.keep();
             }
-            (ended, next, direction.queued() > 0)
+            (ended, next, direction.queued() > 0, keeps)
         };
         finish_ended(socket, ended, self.sink);
         if next.is_none() {
             if waits {
                 socket.parked();
             }
-            if has_gathered {
+            if keeps {
                 return self.keep(false);
             }
         }

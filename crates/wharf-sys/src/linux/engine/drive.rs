@@ -250,6 +250,7 @@ impl<'t, 's> Turn<'t, 's> {
             socket: self.socket.clone(),
             side: self.side,
             more,
+            head: None,
         });
         None
     }
@@ -314,7 +315,8 @@ struct Room {
 struct Kept {
     socket: Arc<Socket>,
     side: Side,
-    more: bool, // a further attempt may succeed
+    more: bool,                 // a further attempt may succeed
+    head: Option<Box<Request>>, // what came behind, once the direction is let go
 }
 
 thread_local! {
@@ -448,10 +450,27 @@ impl Drop for Sink<'_> {
     /// What was gathered is in the queue: the directions that were kept go on.
     fn drop(&mut self) {
         debug_assert!(self.room.packets.is_empty() && self.room.batch.is_empty());
-        for Kept { socket, side, more } in self.room.kept.drain(..) {
-            let head = socket.direction(side).lock().next(more);
-            drive(&socket, side, head, None, &mut Sink::new());
+        // First each is let go: others wait for those directions. Then what came behind is attempted.
+        let mut kept = std::mem::take(&mut self.room.kept);
+        for Kept {
+            socket,
+            side,
+            more,
+            head,
+        } in &mut kept
+        {
+            *head = socket.direction(*side).lock().next(*more);
         }
+        for Kept {
+            socket, side, head, ..
+        } in kept.drain(..)
+        {
+            if head.is_some() {
+                drive(&socket, side, head, None, &mut Sink::new());
+                socket.observe(Occasion::Change); // who looked meanwhile saw a receive that was pending
+            }
+        }
+        self.room.kept = kept; // its room is used again
         if self.keeps_room {
             let room = std::mem::take(&mut self.room);
             let _ = ROOM.try_with(|kept| kept.set(Some(room))); // the thread may be ending

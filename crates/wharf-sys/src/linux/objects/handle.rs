@@ -11,6 +11,7 @@ use super::object::{Event, Mutex, Object, Semaphore};
 use super::slab::{Key, Ref, Slab};
 use super::timer::{self, Timer};
 use crate::platform::engine::port::Port;
+use crate::platform::lock::Lock;
 use crate::platform::sockets::socket::Socket;
 use crate::platform::startup;
 use crate::platform::status::Status;
@@ -127,6 +128,7 @@ pub fn close(handle: HANDLE) -> Result<(), Status> {
     let is_timer = matches!(entry.object, Object::Timer(_));
     drop(entry);
     if is_timer {
+        drop(LOOKS.lock()); // a look at the table lets go of it first
         timer::handle_closed();
     }
     Ok(())
@@ -153,12 +155,13 @@ pub fn close_as_file(handle: HANDLE) -> Result<(), Status> {
 
 /// Closes every socket handle: the last WSACleanup.
 pub fn close_sockets() {
-    for (key, entry) in TABLE.all() {
-        if let Object::Socket(socket) = &entry.object
-            && TABLE.remove(key).is_some()
-        {
-            socket.end_with_cleanup(); // nothing is waited for
-            entry.object.closed();
+    let all = every(|entry| as_socket(&entry.object).cloned());
+    for (_, socket) in &all {
+        socket.end_with_cleanup(); // also before another one that it takes part in is closed
+    }
+    for (key, socket) in all {
+        if TABLE.remove(key).is_some() {
+            Object::Socket(socket).closed();
         }
     }
 }
@@ -363,15 +366,8 @@ pub fn timer(handle: HANDLE) -> Result<Named<Timer>, Status> {
 
 /// Every socket that has a handle.
 pub fn sockets() -> Vec<Arc<Socket>> {
-    let socket = |entry: Entry| match entry.object {
-        Object::Socket(socket) => Some(socket),
-        _ => None,
-    };
-    TABLE
-        .all()
-        .into_iter()
-        .filter_map(|(_, entry)| socket(entry))
-        .collect()
+    let all = every(|entry| as_socket(&entry.object).cloned()).into_iter();
+    all.map(|(_, socket)| socket).collect()
 }
 
 /// Every completion port that has a handle.
@@ -380,10 +376,17 @@ pub fn ports() -> Vec<Arc<Port>> {
         Object::Port(port) => Some(port),
         _ => None,
     };
-    TABLE
-        .all()
-        .into_iter()
-        .filter_map(|(_, entry)| port(entry))
+    every(port).into_iter().map(|(_, port)| port).collect()
+}
+
+/// Held while the whole table is looked through: what is there is referred to meanwhile.
+static LOOKS: Lock<()> = Lock::new(());
+
+/// Of every handle what `choose` takes.
+fn every<T>(choose: impl Fn(Entry) -> Option<T>) -> Vec<(Key, T)> {
+    let _look = LOOKS.lock();
+    let all = TABLE.all().into_iter();
+    all.filter_map(|(key, entry)| Some((key, choose(entry)?)))
         .collect()
 }
 

@@ -229,7 +229,7 @@ impl Socket {
             Some(address) => {
                 let _ = system::bind(self.fd(), &address); // it fails where the port was kept
             }
-            None if !state.bound => {
+            None if !state.bound && !self.is_closed() => {
                 state.bound_to = self
                     .bind_port(state, Address::unspecified(self.family))
                     .ok();

@@ -91,5 +91,10 @@ pub fn attempt_several(
         // SAFETY: filled for this call, which has a result for it.
         outcomes.push(unsafe { request.operation.completed(socket, bytes, envelope) });
     }
-    done == count || side == Side::Send
+    done == count || side == Side::Send || stopped_at_a_failure(socket)
+}
+
+/// Whether a call for several receives may have stopped at a failure, which the kernel keeps for the next call without an edge.
+fn stopped_at_a_failure(socket: &Socket) -> bool {
+    system::poll_now(socket.fd(), 0) & libc::POLLERR != 0
 }

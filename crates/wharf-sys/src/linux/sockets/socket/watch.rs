@@ -189,13 +189,15 @@ impl Socket {
         drive(self, side, self.claim(side, false), None, &mut Sink::new());
     }
 
-    /// Attempts what was deferred, or lets whoever is at it finish: from here on it is as if that had been done at once.
+    /// Attempts what was deferred or waits behind a delivery, or lets whoever is at it finish: from here on it is as if that had
+    /// been done at once.
     pub fn attempt_deferred(self: &Arc<Self>, side: Side) {
+        let mut attempted = false;
         loop {
             let head = {
                 let mut direction = self.direction(side).lock();
-                if !direction.has_deferred() {
-                    return;
+                if !direction.owes_attempts() {
+                    break;
                 }
                 direction.claim()
             };
@@ -203,6 +205,10 @@ impl Socket {
                 Some(_) => drive(self, side, head, None, &mut Sink::new()),
                 None => std::thread::yield_now(), // an attempt does not block
             }
+            attempted = true;
+        }
+        if attempted {
+            self.observe(Occasion::Change); // who looked meanwhile saw a receive that was pending
         }
     }
 
