@@ -171,6 +171,11 @@ fn gathered_result_against_the_next_receive() {
 }
 
 #[test]
+fn close_behind_an_owner() {
+    explore(3, sockets::close_behind_an_owner);
+}
+
+#[test]
 fn gathered_result_against_the_next_edge() {
     explore(3, sockets::gathered_result_against_the_next_edge);
 }

@@ -122,6 +122,8 @@ found! {
         in sockets::gathered_result_against_the_next_receive, as "D1: results";
     d1_parked_before_the_delivery: ParkedBeforeDelivery
         in sockets::gathered_result_against_the_next_edge, as "D1: results";
+    d1_close_overtakes_the_owner: ClosesBesideTheOwner
+        in sockets::close_behind_an_owner, as "D1: not attempted";
     d1_blocked_head_loses_its_place: BlockedHeadGoesToTheEnd
         in sockets::two_pushers, as "D1: requests";
     d1_company_loses_its_place: CompanyGoesToTheEnd in sockets::datagrams_during_attempt, as "D1: requests";

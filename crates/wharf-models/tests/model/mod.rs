@@ -87,6 +87,8 @@ pub enum Bug {
     LetGoBeforeDelivery,
     /// The same, when a further request found nothing.
     ParkedBeforeDelivery,
+    /// closesocket does not wait for the owner to come to what is queued behind.
+    ClosesBesideTheOwner,
     /// The mark is looked at before the result: bytes already taken are not reported.
     MarkBeatsSuccess,
     /// The canceller finishes the marked request, and so does its owner.

@@ -164,6 +164,36 @@ impl Socket {
         }
     }
 
+    /// WSARecv; whether it came behind a request that somebody owns.
+    pub fn receive_behind(&self, tag: u32, len: usize) -> bool {
+        let behind = {
+            let mut side = self.side();
+            side.order.push(tag);
+            let pushed = side.direction.push(Receive { tag, len });
+            assert!(pushed.is_ok(), "nobody has closed it");
+            side.direction.owes_attempts()
+        };
+        self.drive();
+        behind
+    }
+
+    /// What comes before closesocket and its like: whatever counts as attempted is.
+    pub fn attempt_owed(&self) {
+        loop {
+            let head = {
+                let mut side = self.side();
+                if seeded(Bug::ClosesBesideTheOwner) || !side.direction.owes_attempts() {
+                    return;
+                }
+                side.direction.claim()
+            };
+            match head {
+                Some(_) => self.drive_from(head),
+                None => loom::thread::yield_now(),
+            }
+        }
+    }
+
     /// The poller: hears edges and drives, until all results are there.
     pub fn poll(&self) {
         while let Some(ended) = self.next_edge() {

@@ -119,6 +119,20 @@ pub fn gathered_result_against_the_next_receive() {
     assert_eq!(socket.results().len(), 2);
 }
 
+/// A receive for which there is data comes behind whatever a worker does with the one before it, and the socket is closed.
+pub fn close_behind_an_owner() {
+    let (socket, worker) = with_worker(2);
+    socket.receive(1, 2);
+    socket.peer_sends(4, false);
+    let behind = socket.receive_behind(2, 2);
+    socket.attempt_owed();
+    socket.close();
+    join([worker]);
+    let results = socket.results();
+    let attempted = results.contains(&(2, Received::Bytes(2..4)));
+    assert!(!behind || attempted, "D1: not attempted: {results:?}");
+}
+
 /// A worker gathers the result of a receive and finds nothing for the next one, for which data comes then; another worker
 /// delivers that.
 pub fn gathered_result_against_the_next_edge() {

@@ -188,10 +188,9 @@ impl<R: Request, S: Copy> Direction<R, S> {
         (self.deferred || self.flushing) && (self.owner.is_some() || claimable)
     }
 
-    /// Whether something queued here counts as attempted: it was deferred, or whoever delivers at this moment attempts it next.
+    /// Whether something queued here counts as attempted: it was deferred, or who owns the direction comes to it next.
     pub fn owes_attempts(&self) -> bool {
-        let delivers = matches!(self.owner, Some(Owner::Delivering));
-        self.has_deferred() || delivers && !self.queue.is_empty()
+        self.has_deferred() || self.owner.is_some() && !self.queue.is_empty()
     }
 
     /// The socket is no longer in the list: claims the head.

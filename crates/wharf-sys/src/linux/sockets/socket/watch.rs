@@ -189,8 +189,8 @@ impl Socket {
         drive(self, side, self.claim(side, false), None, &mut Sink::new());
     }
 
-    /// Attempts what was deferred or waits behind a delivery, or lets whoever is at it finish: from here on it is as if that had
-    /// been done at once.
+    /// Attempts what was deferred, or lets the owner of the direction come to what waits behind it: from here on it is as if that
+    /// had been done at once.
     pub fn attempt_deferred(self: &Arc<Self>, side: Side) {
         let mut attempted = false;
         loop {
