@@ -1050,7 +1050,13 @@ fn synchronous_sockets_have_no_time_outs() {
     client.set_option(SOL_SOCKET, SO_RCVTIMEO, 30).unwrap();
     let raw = *client;
     let worker = spawn(move || raw.recv_some(1));
-    sleep(300);
+    worker.until_waits();
+    let other = listener.pair(); // tells when the time-out would have been over, ten times
+    other
+        .client
+        .set_option(SOL_SOCKET, SO_RCVTIMEO, 300)
+        .unwrap();
+    assert_eq!(other.client.recv_some(1), Err(WSAETIMEDOUT));
     server.send_all(b"x");
     assert_eq!(worker.join(), Ok(b"x".to_vec()));
 }

@@ -388,7 +388,7 @@ pub unsafe extern "system" fn FreeAddrInfoExW(paddrinfoex: *const ADDRINFOEXW) {
 /// Windows: <https://learn.microsoft.com/windows/win32/api/ws2tcpip/nf-ws2tcpip-setaddrinfoexa>
 ///
 /// # Safety
-/// None needed: only whether arguments are null is looked at.
+/// `lpnspid` is null or valid.
 pub unsafe extern "system" fn SetAddrInfoExA(
     _pname: PCSTR,
     _pservicename: PCSTR,
