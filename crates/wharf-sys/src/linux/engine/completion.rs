@@ -11,7 +11,7 @@ use std::sync::Arc;
 use windows_sys::Win32::Networking::WinSock::LPWSAOVERLAPPED_COMPLETION_ROUTINE;
 
 use super::deferral;
-use super::drive::{Sink, drive};
+use super::drive::{Sink, drive_at_once};
 use super::operation::Operation;
 use super::port::Packet;
 use super::request::{Delivery, DoneOut, How, Mine, Overlapped, Request, Routine, Started};
@@ -19,7 +19,7 @@ use super::synchronous::{Finished, attempt_once, wait_for, wait_for_overlapped};
 use crate::platform::objects::object::Event;
 use crate::platform::sockets::socket::{Side, Socket};
 use crate::platform::status::Status;
-use crate::platform::threads::thread::{self, Thread};
+use crate::platform::threads::thread::Thread;
 use crate::platform::trace::trace;
 
 /// Starts an operation that may be done within the call.
@@ -66,7 +66,7 @@ pub fn start_pending(
 ) -> Result<Started, Status> {
     let request = overlapped_request(socket, operation, overlapped, None)?;
     let claimed = push(socket, side, request)?;
-    drive(socket, side, claimed, None, &mut Sink::new());
+    drive_at_once(socket, side, claimed, None);
     Ok(Started::Pending)
 }
 
@@ -131,7 +131,7 @@ fn report_decided(
 pub fn start_silent(socket: &Arc<Socket>, side: Side, operation: Operation) {
     let request = Request::new(operation, Delivery::None);
     if let Ok(claimed) = push(socket, side, request) {
-        drive(socket, side, claimed, None, &mut Sink::new());
+        drive_at_once(socket, side, claimed, None);
     }
 }
 
@@ -174,7 +174,6 @@ fn overlapped_request(
 ) -> Result<Box<Request>, Status> {
     let on_port = socket.association().is_some();
     let delivery = Delivery::new(overlapped, routine, on_port, &socket.signalled)?;
-    thread::note_pending();
     Ok(Request::new(operation, delivery))
 }
 
@@ -193,7 +192,7 @@ fn start_overlapped(
         return deferral::push(port, socket, side, request).map(|()| Started::Pending);
     }
     let claimed = push(socket, side, request)?;
-    drive(socket, side, claimed, Some(&mut mine), &mut Sink::new());
+    drive_at_once(socket, side, claimed, Some(&mut mine));
     match mine.result {
         Some(result) => result.map(Started::Done),
         None => Ok(Started::Pending),

@@ -40,7 +40,23 @@ pub fn drive(
     mine: Option<&mut Mine>,
     sink: &mut Sink<'_>,
 ) {
-    Turn::of(socket, side, sink).go_on(head, mine);
+    let mut turn = Turn::of(socket, side, sink);
+    turn.go_on(head, mine);
+    if let Some(more) = turn.kept {
+        sink.keep(socket.clone(), side, more);
+    }
+}
+
+/// As [`drive`], by a thread that gathers nothing: packets go to their ports at once.
+pub fn drive_at_once(
+    socket: &Arc<Socket>,
+    side: Side,
+    head: Option<Box<Request>>,
+    mine: Option<&mut Mine>,
+) {
+    if head.is_some() {
+        drive(socket, side, head, mine, &mut Sink::new());
+    }
 }
 
 /// A thread's time as the owner of a direction.
@@ -49,6 +65,7 @@ pub struct Turn<'t, 's> {
     pub side: Side,
     pub sink: &'t mut Sink<'s>,
     gathered_before: usize,
+    kept: Option<bool>, // at its end the direction stays this thread's; whether a further attempt may succeed
 }
 
 impl<'t, 's> Turn<'t, 's> {
@@ -59,6 +76,7 @@ impl<'t, 's> Turn<'t, 's> {
             side,
             sink,
             gathered_before,
+            kept: None,
         }
     }
 
@@ -67,7 +85,7 @@ impl<'t, 's> Turn<'t, 's> {
         self.socket.direction(self.side)
     }
 
-    fn go_on(mut self, mut head: Option<Box<Request>>, mut mine: Option<&mut Mine>) {
+    fn go_on(&mut self, mut head: Option<Box<Request>>, mut mine: Option<&mut Mine>) {
         let mut served = 0;
         while served < HEADS_MAX {
             let Some(mut request) = head.take() else {
@@ -244,14 +262,9 @@ impl<'t, 's> Turn<'t, 's> {
         self.sink.gathered() > self.gathered_before
     }
 
-    /// The direction stays this thread's until then. `more`: a further attempt may succeed.
+    /// The turn ends, but the direction stays this thread's until then. `more`: a further attempt may succeed.
     pub fn keep(&mut self, more: bool) -> Option<Box<Request>> {
-        self.sink.kept(Kept {
-            socket: self.socket.clone(),
-            side: self.side,
-            more,
-            head: None,
-        });
+        self.kept = Some(more);
         None
     }
 }
@@ -350,8 +363,14 @@ impl<'a> Sink<'a> {
         self.room.packets.len()
     }
 
-    fn kept(&mut self, kept: Kept) {
-        self.room.kept.push(kept);
+    /// The direction stays the thread's until what was collected is in the port's queue.
+    fn keep(&mut self, socket: Arc<Socket>, side: Side, more: bool) {
+        self.room.kept.push(Kept {
+            socket,
+            side,
+            more,
+            head: None,
+        });
     }
 
     /// What was collected.
@@ -432,7 +451,11 @@ impl<'a> Sink<'a> {
             let mut turn = Turn::of(&socket, side, self);
             let head = turn.settle(request, attempt, None);
             turn.go_on(head, None);
+            let kept = turn.kept;
             socket.observe(Occasion::Change);
+            if let Some(more) = kept {
+                self.keep(socket, side, more);
+            }
         }
         self.room.batch = batch; // its room is used again
     }
@@ -466,7 +489,7 @@ impl Drop for Sink<'_> {
         } in kept.drain(..)
         {
             if head.is_some() {
-                drive(&socket, side, head, None, &mut Sink::new());
+                drive_at_once(&socket, side, head, None);
                 socket.observe(Occasion::Change); // who looked meanwhile saw a receive that was pending
             }
         }

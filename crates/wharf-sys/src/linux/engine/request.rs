@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{self, *};
 use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -378,9 +379,9 @@ impl direction::Request for Box<Request> {
 // ---- the pool ----
 
 thread_local! {
-    /// Requests to be used again, so that the steady path allocates nothing.
+    /// Memory of requests to be used again, so that the steady path allocates nothing.
     #[allow(clippy::vec_box)] // the boxes are what is kept: a request does not move while the kernel reads it
-    static POOL: RefCell<Vec<Box<Request>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Box<MaybeUninit<Request>>>> = const { RefCell::new(Vec::new()) };
 }
 
 const POOLED_MAX: usize = 256;
@@ -388,33 +389,34 @@ const POOLED_MAX: usize = 256;
 impl Request {
     /// A request of the calling thread.
     pub fn new(operation: Operation, delivery: Delivery) -> Box<Request> {
+        let pooled = POOL.try_with(|pool| pool.borrow_mut().pop());
+        let memory = pooled.ok().flatten().unwrap_or_else(Box::new_uninit);
         let (issuer, id) = thread::start_request();
-        let request = Request {
-            operation,
-            delivery,
-            origin: None,
-            id,
-            issuer,
-        };
-        match POOL.try_with(|pool| pool.borrow_mut().pop()) {
-            Ok(Some(mut pooled)) => {
-                *pooled = request;
-                pooled
-            }
-            _ => Box::new(request),
-        }
+        Box::write(
+            memory,
+            Request {
+                operation,
+                delivery,
+                origin: None,
+                id,
+                issuer,
+            },
+        )
     }
 
     /// Its end.
-    pub fn free(mut self: Box<Self>) {
+    pub fn free(self: Box<Self>) {
         thread::end_request();
-        self.operation = Operation::None;
-        self.delivery = Delivery::None;
-        self.origin = None;
+        let request = Box::into_raw(self);
+        // SAFETY: it came from a box, is dropped once, and its memory becomes a box of the same layout.
+        let memory = unsafe {
+            request.drop_in_place();
+            Box::from_raw(request.cast::<MaybeUninit<Request>>())
+        };
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if pool.len() < POOLED_MAX {
-                pool.push(self);
+                pool.push(memory);
             }
         });
     }

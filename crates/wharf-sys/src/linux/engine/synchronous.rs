@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::cancel::cancel_side;
 use super::completion::push;
 use super::direction::Turn;
-use super::drive::{Sink, drive};
+use super::drive::drive_at_once;
 use super::operation::{Attempt, Operation};
 use super::request::{Delivery, Overlapped, Request, Tag};
 use crate::platform::lock::Lock;
@@ -91,7 +91,7 @@ fn attempt_as_owner(socket: &Arc<Socket>, side: Side, mut operation: Operation) 
         };
         (direction.next(more || !socket.is_watched()), finished)
     };
-    drive(socket, side, next, None, &mut Sink::new());
+    drive_at_once(socket, side, next, None);
     finished
 }
 
@@ -126,10 +126,9 @@ fn wait_as(
     let events = operation.events(side);
     let request = Request::new(operation, Delivery::Synchronous(outcome.clone()));
     let id = request.id;
-    thread::note_pending();
     socket.direction(side).lock().edge(false); // look, whatever is known
     match push(socket, side, request) {
-        Ok(claimed) => drive(socket, side, claimed, None, &mut Sink::new()),
+        Ok(claimed) => drive_at_once(socket, side, claimed, None),
         Err(status) => return Finished::failed(status),
     }
     let thread = outcome.thread.clone();
@@ -198,7 +197,7 @@ fn poll_and_drive(
         direction.claim()
     };
     let progress = socket.progress();
-    drive(socket, side, claimed, None, &mut Sink::new());
+    drive_at_once(socket, side, claimed, None);
     socket.progress() == progress
 }
 

@@ -72,7 +72,7 @@ struct Local {
     posts_to: Cell<Option<(HANDLE, Weak<Port>)>>, // the port it last posted to
     turns: Cell<u32>,          // calls for a packet since it last looked at the sockets
     ids: Cell<Range<u64>>,     // of its next requests
-    issued: Cell<bool>,        // whether it ever left an operation pending
+    issued: Cell<bool>,        // whether it ever started an operation, which may pend
 }
 
 thread_local! {
@@ -180,6 +180,7 @@ pub fn current_id() -> u32 {
 /// The calling thread starts a request: its serial number, and an identifier for the request.
 pub fn start_request() -> (u64, u64) {
     with(|local| {
+        local.issued.set(true);
         count_one(&local.thread.started_requests);
         let mut ids = local.ids.take();
         let id = ids.next().unwrap_or_else(|| {

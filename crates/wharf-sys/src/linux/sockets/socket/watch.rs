@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering::*, fence};
 
 use super::{FLAG_AWAITS_ROOM, FLAG_FED, FLAG_URGENT, Side, Socket, call_status};
-use crate::platform::engine::drive::{Sink, drive};
+use crate::platform::engine::drive::{Sink, drive, drive_at_once};
 use crate::platform::engine::helper;
 use crate::platform::engine::port::Port;
 use crate::platform::engine::reactor::{self, Edge, Interest, Set};
@@ -186,7 +186,7 @@ impl Socket {
 
     /// Attempts one queue again, edge or not.
     pub fn retry_side(self: &Arc<Self>, side: Side) {
-        drive(self, side, self.claim(side, false), None, &mut Sink::new());
+        drive_at_once(self, side, self.claim(side, false), None);
     }
 
     /// Attempts what was deferred, or lets the owner of the direction come to what waits behind it: from here on it is as if that
@@ -202,7 +202,7 @@ impl Socket {
                 direction.claim()
             };
             match head {
-                Some(_) => drive(self, side, head, None, &mut Sink::new()),
+                Some(_) => drive_at_once(self, side, head, None),
                 None => std::thread::yield_now(), // an attempt does not block
             }
             attempted = true;
