@@ -135,7 +135,7 @@ const CONTROL_HEAD: &str = "
 ## Control codes
 
 Of `WSAIoctl`, and of `ioctlsocket`, declared by `winsock2.h`. What is not supported answers WSAEOPNOTSUPP, or
-fails later with it where there is an OVERLAPPED (`options::unknown_codes_fail_later_when_overlapped`).
+fails later with it where there is an OVERLAPPED (`wsa_ioctl::unknown_codes_fail_later_when_overlapped`).
 
 | code | value | buffers | answer | tests | status |
 |---|---|---|---|---|---|

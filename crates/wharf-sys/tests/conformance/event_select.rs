@@ -1,5 +1,4 @@
-//! WSAEventSelect and WSAEnumNetworkEvents: what is recorded, when the event is set, and what makes a condition count
-//! again.
+//! WSAEventSelect and WSAEnumNetworkEvents: what a registration changes, what is recorded, and when the event is set.
 
 use std::ptr::null_mut;
 
@@ -9,21 +8,21 @@ use crate::harness::*;
 use crate::tcp::*;
 
 /// A socket with the event that its network events are to set.
-struct Watched {
-    socket: Raw,
-    event: Event,
+pub struct Watched {
+    pub socket: Raw,
+    pub event: Event,
 }
 
 /// What WSAEnumNetworkEvents told: the events, and for FD_CONNECT and FD_CLOSE their errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Fetched {
-    events: u32,
-    connect_error: i32,
-    close_error: i32,
+pub struct Fetched {
+    pub events: u32,
+    pub connect_error: i32,
+    pub close_error: i32,
 }
 
 /// Those events without errors.
-fn fetched(events: u32) -> Fetched {
+pub fn fetched(events: u32) -> Fetched {
     Fetched {
         events,
         ..Fetched::default()
@@ -51,7 +50,7 @@ fn fetch(socket: Raw, event: HANDLE) -> Result<Fetched, WSA_ERROR> {
 impl Watched {
     /// A socket with an event of its own and that mask.
     #[track_caller]
-    fn new(socket: Raw, mask: u32) -> Watched {
+    pub fn new(socket: Raw, mask: u32) -> Watched {
         let event = Event::manual();
         let watched = Watched { socket, event };
         watched.select(mask);
@@ -59,13 +58,13 @@ impl Watched {
     }
 
     #[track_caller]
-    fn select(&self, mask: u32) {
+    pub fn select(&self, mask: u32) {
         assert_eq!(select(self.socket, self.event.raw(), mask), Ok(()));
     }
 
     /// Waits for those events, which may come one after the other, and fails if another comes.
     #[track_caller]
-    fn expect(&self, expected: Fetched) {
+    pub fn expect(&self, expected: Fetched) {
         let mut all = Fetched::default();
         while all.events != expected.events {
             assert!(
@@ -87,7 +86,7 @@ impl Watched {
 
     /// Nothing comes for a while.
     #[track_caller]
-    fn expect_nothing(&self) {
+    pub fn expect_nothing(&self) {
         let came = self.event.wait(QUIET_MS);
         let events = fetch(self.socket, self.event.raw()).unwrap();
         assert_eq!((came, events.events), (false, 0));
@@ -95,17 +94,17 @@ impl Watched {
 
     /// Those events come, and then nothing.
     #[track_caller]
-    fn expect_only(&self, events: u32) {
+    pub fn expect_only(&self, events: u32) {
         self.expect(fetched(events));
         self.expect_nothing();
     }
 }
 
-const ALL: u32 = FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT | FD_CONNECT | FD_CLOSE;
+pub const ALL: u32 = FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT | FD_CONNECT | FD_CLOSE;
 
 /// A connected pair whose server end is watched for everything, with the first FD_WRITE behind it.
 #[track_caller]
-fn watched_pair() -> (Pair, Watched) {
+pub fn watched_pair() -> (Pair, Watched) {
     let pair = connected_pair(Family::V4);
     let watched = Watched::new(*pair.server, ALL);
     watched.expect(fetched(FD_WRITE));
@@ -125,383 +124,7 @@ fn registering_reports_what_holds() {
     watched.expect_only(FD_READ | FD_WRITE);
 }
 
-/// A socket that was connected before it is registered reports FD_CONNECT too; an accepted one never does.
-/// Source: WSAEventSelect, remarks; validated on Windows.
-#[test]
-fn connect_is_reported_to_a_later_registration() {
-    let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    Watched::new(*pair.client, FD_CONNECT | FD_READ | FD_WRITE | FD_CLOSE)
-        .expect_only(FD_CONNECT | FD_WRITE);
-    Watched::new(*pair.server, FD_CONNECT | FD_READ | FD_WRITE | FD_CLOSE).expect_only(FD_WRITE);
-}
-
-/// A receive re-enables FD_READ: with data left it is reported again, after the last byte it is not.
-/// Source: WSAEventSelect, table of re-enabling functions; validated on Windows.
-#[test]
-fn receive_reenables_read() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    watched.expect_only(FD_READ);
-    assert_eq!(pair.server.recv_some(1).unwrap(), b"a");
-    watched.expect_only(FD_READ);
-    assert_eq!(pair.server.recv_some(2).unwrap(), b"bc");
-    watched.expect_nothing();
-    assert_eq!(pair.server.recv_some(2), Err(WSAEWOULDBLOCK));
-    watched.expect_nothing();
-}
-
-/// Looking at the data without taking it re-enables FD_READ as well.
-/// Source: WSAEventSelect, table of re-enabling functions.
-#[test]
-fn peek_reenables_read() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    watched.expect_only(FD_READ);
-    assert_eq!(pair.server.recv_flags(&mut [0; 3], MSG_PEEK), Ok(3));
-    watched.expect_only(FD_READ);
-}
-
-/// An overlapped receive re-enables FD_READ too.
-/// Source: WSAEventSelect, table of re-enabling functions; validated on Windows.
-#[test]
-fn overlapped_receive_reenables_read() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    watched.expect_only(FD_READ);
-    let request = Request::new(1);
-    assert_eq!(pair.server.receive(&request), done(1));
-    watched.expect_only(FD_READ);
-    let request = Request::new(2);
-    assert_eq!(pair.server.receive(&request), done(2));
-    watched.expect_nothing();
-}
-
-/// A receive takes a recorded FD_READ with it, even if nobody has fetched it.
-/// Source: validated on Windows.
-#[test]
-fn receive_takes_read_out_of_the_record() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    assert!(watched.event.wait(DEADLINE_MS));
-    watched.event.reset();
-    pair.server.until_unread(3);
-    assert_eq!(pair.server.recv_some(3).unwrap(), b"abc");
-    watched.expect_nothing();
-}
-
-/// More data is recorded again although the old report stands.
-/// Source: validated on Windows.
-#[test]
-fn more_data_is_recorded_again() {
-    let _watch = watch();
-    differs_under_wine("reports again after a receive only", || {
-        let (pair, watched) = watched_pair();
-        for _ in 0..3 {
-            pair.client.send_all(b"abc");
-            watched.expect_only(FD_READ);
-        }
-        // Also while it is recorded and not fetched: the event is set again.
-        pair.client.send_all(b"abc");
-        assert!(watched.event.wait(DEADLINE_MS));
-        watched.event.reset();
-        pair.client.send_all(b"abc");
-        watched.expect_only(FD_READ);
-    });
-}
-
-/// FD_CLOSE comes as soon as the peer's end is known, even with unread data, and is not more data.
-/// Source: validated on Windows; the documentation says after the data.
-#[test]
-fn end_is_reported_at_once_even_with_unread_data() {
-    let _watch = watch();
-    differs_under_wine("reports FD_CLOSE after the data", || {
-        let (pair, watched) = watched_pair();
-        pair.client.send_all(b"abc");
-        watched.expect_only(FD_READ);
-        pair.client.shutdown(SD_SEND).unwrap();
-        watched.expect_only(FD_CLOSE);
-        assert_eq!(pair.server.recv_some(1).unwrap(), b"a");
-        watched.expect_only(FD_READ);
-        assert_eq!(pair.server.recv_some(2).unwrap(), b"bc");
-        watched.expect_nothing();
-        assert_eq!(pair.server.recv_some(2).unwrap(), b"");
-        watched.expect_nothing();
-    });
-}
-
-/// Data and the end that are both there at registration are reported together.
-/// Source: WSAEventSelect, remarks.
-#[test]
-fn data_and_end_are_reported_together() {
-    let _watch = watch();
-    differs_under_wine("reports FD_CLOSE after the data", || {
-        let pair = connected_pair(Family::V4);
-        pair.client.send_all(b"abc");
-        pair.client.shutdown(SD_SEND).unwrap();
-        until_end(*pair.server, 3);
-        Watched::new(*pair.server, FD_READ | FD_CLOSE).expect_only(FD_READ | FD_CLOSE);
-    });
-}
-
-/// Waits until `unread` bytes and the peer's end have arrived.
-fn until_end(socket: Raw, unread: u32) {
-    socket.until_unread(unread);
-    until("the end has arrived", || {
-        let mut entry = WSAPOLLFD {
-            fd: socket.0,
-            events: 0,
-            revents: 0,
-        };
-        // SAFETY: one entry, which lives through the call.
-        unsafe { WSAPoll(&mut entry, 1, 0) };
-        entry.revents & POLLHUP != 0
-    });
-}
-
-/// A reset is FD_CLOSE with WSAECONNABORTED, and no FD_READ.
-/// Source: validated on Windows.
-#[test]
-fn reset_is_a_close_with_an_error() {
-    let _watch = watch();
-    differs_under_wine("gives another error", || {
-        let (pair, watched) = watched_pair();
-        pair.client.reset();
-        watched.expect(Fetched {
-            events: FD_CLOSE,
-            close_error: WSAECONNABORTED,
-            ..Fetched::default()
-        });
-        watched.expect_nothing();
-        assert_eq!(pair.server.recv_some(1), Err(WSAECONNRESET));
-        watched.expect_nothing();
-    });
-}
-
-/// A socket that ended before it is registered reports FD_CLOSE then, and only once.
-/// Source: validated on Windows.
-#[test]
-fn close_is_reported_once() {
-    let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    pair.client.shutdown(SD_SEND).unwrap();
-    until_end(*pair.server, 0);
-    let watched = Watched::new(*pair.server, FD_CLOSE);
-    watched.expect_only(FD_CLOSE);
-    watched.select(FD_CLOSE);
-    watched.expect_nothing();
-    watched.select(FD_CLOSE | FD_READ);
-    watched.expect_nothing();
-}
-
-/// Neither its own shutdown nor the peer's SD_RECEIVE is an end; the peer's SD_SEND is one, also after its own SD_BOTH.
-/// Source: validated on Windows.
-#[test]
-fn own_shutdown_is_no_end() {
-    let _watch = watch();
-    differs_under_wine("never reports the end after its own shutdown", || {
-        let (pair, watched) = watched_pair();
-        pair.client.shutdown(SD_RECEIVE).unwrap();
-        watched.expect_nothing();
-        pair.server.shutdown(SD_BOTH).unwrap();
-        watched.expect_nothing();
-        pair.client.shutdown(SD_SEND).unwrap();
-        watched.expect_only(FD_CLOSE);
-    });
-}
-
-/// FD_WRITE comes after a send that would have blocked, when there is room again; not before, and not after sends that
-/// succeed.
-/// Source: WSAEventSelect, remarks on FD_WRITE; validated on Windows.
-#[test]
-fn write_is_reported_when_room_returns() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.server.send(b"a").unwrap();
-    watched.expect_nothing();
-    let mut sent = 1;
-    fill(*pair.server, &mut sent);
-    watched.expect_nothing();
-    drain(*pair.client, sent);
-    watched.expect_only(FD_WRITE);
-    pair.server.send(b"a").unwrap();
-    watched.expect_nothing();
-}
-
-/// Sends until it would block; counts the bytes.
-fn fill(socket: Raw, sent: &mut usize) {
-    let data = vec![7; 1 << 18];
-    loop {
-        match socket.send(&data) {
-            Ok(count) => *sent += count,
-            Err(error) => return assert_eq!(error, WSAEWOULDBLOCK),
-        }
-    }
-}
-
-/// Receives so many bytes.
-fn drain(socket: Raw, count: usize) {
-    let mut left = count;
-    let mut buffer = vec![0; 1 << 16];
-    while left > 0 {
-        let len = buffer.len().min(left);
-        left -= socket.recv(&mut buffer[..len]).expect("recv");
-    }
-}
-
-/// A send leaves a recorded FD_WRITE in the record.
-/// Source: validated on Windows.
-#[test]
-fn send_leaves_write_in_the_record() {
-    let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let watched = Watched::new(*pair.server, FD_WRITE);
-    pair.server.send(b"a").unwrap();
-    watched.expect_only(FD_WRITE);
-}
-
-/// A connect that succeeds is FD_CONNECT and FD_WRITE.
-/// Source: WSAEventSelect, remarks; validated on Windows.
-#[test]
-fn connect_reports_connect_and_write() {
-    let _watch = watch();
-    for family in FAMILIES {
-        let listener = Listener::new(family);
-        let client = Socket::tcp(family);
-        let watched = Watched::new(*client, ALL);
-        watched.expect_nothing();
-        assert_eq!(client.connect(&listener.address), Err(WSAEWOULDBLOCK));
-        watched.expect(fetched(FD_CONNECT | FD_WRITE));
-        not_under_wine("it sets the event for nothing, at times at once", || {
-            watched.expect_nothing();
-            watched.select(ALL);
-            watched.expect_nothing();
-        });
-    }
-}
-
-/// A connect that is refused is FD_CONNECT with WSAECONNREFUSED, without FD_WRITE, and not again at a later registration.
-/// Source: validated on Windows.
-#[test]
-fn refused_connect_reports_its_error() {
-    let _watch = watch();
-    let (_holder, address) = refusing_address(Family::V4);
-    let client = Socket::tcp(Family::V4);
-    let watched = Watched::new(*client, ALL);
-    assert_eq!(client.connect(&address), Err(WSAEWOULDBLOCK));
-    watched.expect(Fetched {
-        events: FD_CONNECT,
-        connect_error: WSAECONNREFUSED,
-        ..Fetched::default()
-    });
-    watched.expect_nothing();
-    assert_eq!(client.option(SOL_SOCKET, SO_ERROR), Ok(WSAECONNREFUSED));
-    watched.select(ALL);
-    watched.expect_nothing();
-}
-
-/// A connect that ends outside the mask is reported when a mask has FD_CONNECT.
-/// Source: validated on Windows.
-#[test]
-fn connect_outside_the_mask_is_recorded() {
-    let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let client = Socket::tcp(Family::V4);
-    let watched = Watched::new(*client, FD_WRITE);
-    assert_eq!(client.connect(&listener.address), Err(WSAEWOULDBLOCK));
-    watched.expect_only(FD_WRITE);
-    watched.select(FD_CONNECT);
-    watched.expect_only(FD_CONNECT);
-}
-
-/// FD_ACCEPT comes at each connection that arrives, without an accept in between.
-/// Source: validated on Windows.
-#[test]
-fn accept_is_reported_at_each_arrival() {
-    let _watch = watch();
-    differs_under_wine("reports again after an accept only", || {
-        let listener = Listener::new(Family::V4);
-        let watched = Watched::new(*listener.socket, FD_ACCEPT);
-        let _clients = [(); 3].map(|()| {
-            let client = listener.client();
-            watched.expect_only(FD_ACCEPT);
-            client
-        });
-    });
-}
-
-/// An accept re-enables FD_ACCEPT: with connections left it is reported again, after the last one it is not.
-/// Source: WSAEventSelect, table of re-enabling functions; validated on Windows.
-#[test]
-fn accept_reenables_accept() {
-    let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let _clients = [listener.client(), listener.client()];
-    let watched = Watched::new(*listener.socket, FD_ACCEPT);
-    watched.expect_only(FD_ACCEPT);
-    let _accepted = listener.accept().unwrap();
-    watched.expect_only(FD_ACCEPT);
-    let _accepted = listener.accept().unwrap();
-    watched.expect_nothing();
-    assert_eq!(listener.accept().err(), Some(WSAEWOULDBLOCK));
-    watched.expect_nothing();
-}
-
-/// A connection that waits already is reported at registration; one that was accepted before is not.
-/// Source: validated on Windows.
-#[test]
-fn waiting_connection_is_reported_at_registration() {
-    let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let _client = listener.client();
-    listener.until_readable();
-    let watched = Watched::new(*listener.socket, FD_ACCEPT);
-    watched.expect_only(FD_ACCEPT);
-    let other = Listener::new(Family::V4);
-    let _pair = other.pair();
-    Watched::new(*other.socket, FD_ACCEPT).expect_nothing();
-}
-
-/// A connection that a pending AcceptEx takes is not reported.
-/// Source: validated on Windows.
-#[test]
-fn connection_for_accept_ex_is_not_reported() {
-    let _watch = watch();
-    let listener = Listener::new(Family::V4);
-    let watched = Watched::new(*listener.socket, FD_ACCEPT);
-    let (acceptor, layout) = (Socket::tcp(Family::V4), AcceptLayout::without_data());
-    let request = layout.request();
-    assert_eq!(listener.accept_ex(*acceptor, &request, layout), PENDING);
-    let _client = listener.client();
-    request.until_finished();
-    watched.expect_nothing();
-    let _second = listener.client();
-    watched.expect_only(FD_ACCEPT);
-}
-
-/// Data that a pending overlapped receive takes is not reported; what it leaves is.
-/// Source: validated on Windows.
-#[test]
-fn data_for_a_pending_receive_is_not_reported() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    let request = Request::new(3);
-    assert_eq!(pair.server.receive(&request), PENDING);
-    pair.client.send_all(b"abc");
-    request.until_finished();
-    watched.expect_nothing();
-    let request = Request::new(3);
-    assert_eq!(pair.server.receive(&request), PENDING);
-    pair.client.send_all(b"abcdef");
-    request.until_finished();
-    watched.expect_only(FD_READ);
-    assert_eq!(pair.server.recv_some(9).unwrap(), b"def");
-    watched.expect_nothing();
-}
+// --- The record ------------------------------------------------------------------------------------
 
 /// What happens outside the mask is recorded, and reported as soon as a mask has it; fetching leaves it there.
 /// Source: validated on Windows.
@@ -576,161 +199,7 @@ fn cancelled_socket_goes_on_recording() {
     watched.expect_only(FD_READ);
 }
 
-/// FD_WRITE is reported once to a socket that can send from the start, and never to one that cannot.
-/// Source: validated on Windows.
-#[test]
-fn write_is_reported_once() {
-    let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    let datagram = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
-    datagram.bind(&Family::V4.loopback(0)).unwrap();
-    for socket in [*pair.server, *datagram] {
-        let watched = Watched::new(socket, FD_READ | FD_WRITE);
-        watched.expect_only(FD_WRITE);
-        for _ in 0..4 {
-            watched.select(FD_READ | FD_WRITE);
-            watched.expect_nothing();
-        }
-    }
-    let bound = Socket::bound(Family::V4);
-    Watched::new(*bound, FD_READ | FD_WRITE).expect_nothing();
-}
-
-/// A datagram socket reports FD_WRITE once it is bound, and FD_CONNECT when it is connected.
-/// Source: validated on Windows.
-#[test]
-fn datagram_socket_reports_binding_and_connecting() {
-    let _watch = watch();
-    differs_under_wine("reports FD_WRITE unbound and no FD_CONNECT", || {
-        let socket = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
-        let watched = Watched::new(*socket, ALL);
-        watched.expect_nothing();
-        socket.bind(&Family::V4.loopback(0)).unwrap();
-        watched.expect_only(FD_WRITE);
-        let (_holder, address) = {
-            let peer = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
-            peer.bind(&Family::V4.loopback(0)).unwrap();
-            let address = peer.local_address().unwrap().into();
-            (peer, address)
-        };
-        socket.connect(&address).unwrap();
-        watched.expect(fetched(FD_CONNECT | FD_WRITE));
-    });
-}
-
-/// Two datagram sockets that are connected to each other.
-fn datagram_pair() -> [Socket; 2] {
-    let [a, b] = [(); 2].map(|()| {
-        let socket = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
-        socket.bind(&Family::V4.loopback(0)).unwrap();
-        socket
-    });
-    a.connect(&b.local_address().unwrap().into()).unwrap();
-    b.connect(&a.local_address().unwrap().into()).unwrap();
-    [a, b]
-}
-
-/// A datagram is reported, and another one after a receive that leaves it.
-/// Source: WSAEventSelect, table of re-enabling functions.
-#[test]
-fn datagrams_are_reported() {
-    let _watch = watch();
-    let [a, b] = datagram_pair();
-    for _ in 0..2 {
-        a.send(b"abc").unwrap();
-    }
-    let watched = Watched::new(*b, FD_READ);
-    watched.expect(fetched(FD_READ));
-    assert_eq!(b.recv_some(9).unwrap(), b"abc");
-    watched.expect_only(FD_READ);
-    assert_eq!(b.recv_some(9).unwrap(), b"abc");
-    watched.expect_nothing();
-}
-
-/// Each datagram that arrives is recorded although the old report stands.
-/// Source: validated on Windows.
-#[test]
-fn more_datagrams_are_recorded_again() {
-    let _watch = watch();
-    differs_under_wine("reports again after a receive only", || {
-        let [a, b] = datagram_pair();
-        let watched = Watched::new(*b, FD_READ);
-        for _ in 0..3 {
-            a.send(b"abc").unwrap();
-            watched.expect_only(FD_READ);
-        }
-    });
-}
-
-/// A receive with arguments that cannot be reports nothing new.
-/// Source: validated on Windows.
-#[test]
-fn refused_receive_reports_nothing() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    watched.expect_only(FD_READ);
-    // SAFETY: a length that no buffer has; nothing is written.
-    let result = unsafe { recv(pair.server.0, null_mut(), -1, 0) };
-    assert_eq!(check_count(result), Err(WSAEFAULT));
-    watched.expect_nothing();
-}
-
-/// A receive that fails for another reason re-enables FD_READ as well.
-/// Source: WSAEventSelect: "even if it fails".
-#[test]
-fn failed_receive_reenables_read() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    pair.client.send_all(b"abc");
-    watched.expect_only(FD_READ);
-    // Urgent data is not what is queued, and a call for it is one for FD_OOB.
-    let urgent = pair.server.recv_flags(&mut [0], MSG_OOB | MSG_PEEK);
-    assert!(urgent.is_err());
-    watched.expect_nothing();
-    pair.server.shutdown(SD_RECEIVE).unwrap();
-    assert_eq!(pair.server.recv_some(1), Err(WSAESHUTDOWN));
-    watched.expect_only(FD_READ);
-}
-
-/// An urgent byte outside the stream is FD_OOB and not FD_READ; inside the stream it is FD_READ.
-/// Source: WSAEventSelect, remarks on FD_OOB; SO_OOBINLINE.
-#[test]
-fn urgent_data_is_reported_by_where_it_is() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    assert_eq!(pair.client.send_flags(b"!", MSG_OOB), Ok(1));
-    watched.expect_only(FD_OOB);
-    let mut byte = [0];
-    assert_eq!(pair.server.recv_flags(&mut byte, MSG_OOB), Ok(1));
-    assert_eq!(byte, *b"!");
-    watched.expect_nothing();
-    assert_eq!(pair.client.send_flags(b"?", MSG_OOB), Ok(1));
-    watched.expect_only(FD_OOB);
-    assert_eq!(pair.server.recv_flags(&mut byte, MSG_OOB), Ok(1));
-    assert_eq!(byte, *b"?");
-
-    differs_under_wine("reports FD_OOB as well", || {
-        let pair = connected_pair(Family::V4);
-        pair.server.set_option(SOL_SOCKET, SO_OOBINLINE, 1).unwrap();
-        let watched = Watched::new(*pair.server, FD_READ | FD_OOB);
-        assert_eq!(pair.client.send_flags(b"!", MSG_OOB), Ok(1));
-        watched.expect_only(FD_READ);
-    });
-}
-
-/// An urgent byte that waits at registration is reported then.
-/// Source: WSAEventSelect, remarks on FD_OOB.
-#[test]
-fn urgent_data_is_reported_at_registration() {
-    let _watch = watch();
-    let pair = connected_pair(Family::V4);
-    assert_eq!(pair.client.send_flags(b"!", MSG_OOB), Ok(1));
-    until("the urgent byte has arrived", || {
-        pair.server.ioctl(SIOCATMARK, 0) == Ok(0)
-    });
-    Watched::new(*pair.server, FD_READ | FD_OOB).expect_only(FD_OOB);
-}
+// --- The socket ------------------------------------------------------------------------------------
 
 /// Any mask, even none, makes the socket non-blocking. As long as there is one it cannot be made blocking; afterwards it
 /// stays non-blocking until it is told otherwise.
@@ -838,6 +307,8 @@ fn accept_ex_socket_inherits_with_its_context() {
     });
 }
 
+// --- Registrations and events ----------------------------------------------------------------------
+
 /// Another call replaces event and mask; the old event is left alone.
 /// Source: WSAEventSelect, remarks.
 #[test]
@@ -889,6 +360,32 @@ fn auto_reset_event_is_set_at_each_report() {
         assert_eq!(fetch(*pair.server, null_mut()), Ok(fetched(FD_READ)));
     });
 }
+
+/// Closing the socket sets nothing.
+/// Source: validated on Windows.
+#[test]
+fn closing_reports_nothing() {
+    let _watch = watch();
+    let (pair, watched) = watched_pair();
+    let Pair { client, server } = pair;
+    server.close().unwrap();
+    assert!(!watched.event.wait(QUIET_MS));
+    drop(client);
+}
+
+/// The event may be closed first: the registration holds on to it.
+/// Source: WSAEventSelect, remarks; kernel objects live as long as they are referred to.
+#[test]
+fn event_may_be_closed_before_the_socket() {
+    let _watch = watch();
+    let (pair, watched) = watched_pair();
+    let copy = watched.event.duplicate();
+    watched.event.close();
+    pair.client.send_all(b"abc");
+    assert_eq!(wait(copy.raw(), DEADLINE_MS), WAIT_OBJECT_0);
+}
+
+// --- Fetching --------------------------------------------------------------------------------------
 
 /// Fetching writes the errors of the events it tells and no others, and resets the event it is given and no other.
 /// Source: WSAEnumNetworkEvents; validated on Windows.
@@ -958,30 +455,6 @@ fn wrong_arguments_are_refused() {
         assert_eq!(check(result), Err(WSAEFAULT));
         watched.expect(fetched(FD_WRITE));
     });
-}
-
-/// Closing the socket sets nothing.
-/// Source: validated on Windows.
-#[test]
-fn closing_reports_nothing() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    let Pair { client, server } = pair;
-    server.close().unwrap();
-    assert!(!watched.event.wait(QUIET_MS));
-    drop(client);
-}
-
-/// The event may be closed first: the registration holds on to it.
-/// Source: WSAEventSelect, remarks; kernel objects live as long as they are referred to.
-#[test]
-fn event_may_be_closed_before_the_socket() {
-    let _watch = watch();
-    let (pair, watched) = watched_pair();
-    let copy = watched.event.duplicate();
-    watched.event.close();
-    pair.client.send_all(b"abc");
-    assert_eq!(wait(copy.raw(), DEADLINE_MS), WAIT_OBJECT_0);
 }
 
 /// Fetching and resetting are one step: whoever waits, fetches and receives never misses data, and never finds the
