@@ -67,6 +67,12 @@ impl SourceFile {
         Ok(file)
     }
 
+    /// Takes in what another file has.
+    pub fn extend(&mut self, other: SourceFile) {
+        self.imports.extend(other.imports);
+        self.functions.extend(other.functions);
+    }
+
     fn read_items(&mut self, items: &[TokenTree], owner: Option<&str>) {
         let mut attributes = Vec::new();
         let mut at = 0;

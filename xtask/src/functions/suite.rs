@@ -48,15 +48,21 @@ impl Use {
 }
 
 impl Files {
-    /// Reads the files of a directory.
+    /// Reads the files of a directory. What a module has in a directory of its own counts as its own.
     pub fn read(directory: &Path) -> Result<Files> {
-        let mut files = BTreeMap::new();
+        let mut files: BTreeMap<String, SourceFile> = BTreeMap::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             let module = path.file_stem().unwrap_or_default().display().to_string();
-            let file = SourceFile::parse(&fs::read_to_string(&path)?)
-                .map_err(|error| anyhow!("{}: {error}", path.display()))?;
-            files.insert(module, file);
+            let file = files.entry(module).or_default();
+            if path.is_dir() {
+                let parts = Files::read(&path)?.0;
+                parts.into_values().for_each(|part| file.extend(part));
+            } else {
+                let part = SourceFile::parse(&fs::read_to_string(&path)?)
+                    .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+                file.extend(part);
+            }
         }
         Ok(Files(files))
     }
