@@ -5,8 +5,10 @@
 //! come from the tables of the engine; the tests are found by reading the conformance suite ([`suite`]); a name differs
 //! from Windows', or is still to come, if `docs/differences.md` says so.
 //!
-//! `cargo run -p xtask -- functions` writes the page, `--check` fails when it is out of date.
+//! `cargo run -p xtask -- functions` writes the page, `--check` fails when it is out of date, or when a document names a
+//! test that is not there ([`check`]).
 
+mod check;
 mod constants;
 mod data;
 mod differences;
@@ -32,24 +34,65 @@ use status::{Part, Status, Tally};
 /// The flags of `xtask functions`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Write nothing; fail if the page is out of date
+    /// Write nothing; fail if the page is out of date, or if a document names a test that is not there
     #[arg(long)]
     check: bool,
 }
 
-/// Writes the page, or compares it; the answer is whether it is up to date now.
+/// Where the page is.
+const PAGE: &str = "docs/functions.md";
+
+/// The documents that name tests, besides the page.
+const DOCUMENTS: [&str; 2] = ["docs/coverage.md", "docs/differences.md"];
+
+/// Writes the page, or checks it and the documents; the answer is whether all is up to date now.
 pub fn run(options: &Options) -> Result<bool> {
-    let path = project().join("docs/functions.md");
-    let page = page(&Sources::read()?)?;
-    if !options.check {
-        fs::write(&path, page).context("docs/functions.md")?;
+    let sources = Sources::read()?;
+    let page = page(&sources)?;
+    if options.check {
+        let page_is_up_to_date = check_page(&page)?;
+        let tests_are_there = check_documents(&sources, &page)?;
+        return Ok(page_is_up_to_date && tests_are_there);
+    }
+    fs::write(project().join(PAGE), page).context(PAGE)?;
+    Ok(true)
+}
+
+/// Whether the page in the repository is what the sources say; tells what differs.
+fn check_page(page: &str) -> Result<bool> {
+    let text = read(PAGE)?;
+    if text == page {
         return Ok(true);
     }
-    let up_to_date = fs::read_to_string(&path).is_ok_and(|text| text == page);
-    if !up_to_date {
-        eprintln!("docs/functions.md is out of date: run `cargo run -p xtask -- functions`");
+    eprintln!(
+        "{PAGE} is out of date: run `cargo run -p xtask -- functions`. It has (-) and should have (+):"
+    );
+    for line in check::lines_that_differ(&text, page) {
+        eprintln!("{line}");
     }
-    Ok(up_to_date)
+    Ok(false)
+}
+
+/// Whether every test that a document names is there; tells which are not.
+fn check_documents(sources: &Sources, page: &str) -> Result<bool> {
+    let mut all_are_there = true;
+    let mut look_at = |document: &str, text: &str| {
+        for (line, test) in check::tests_named_in(text) {
+            if !sources.has_test(&test) {
+                eprintln!("{document}:{line}: there is no test {test}");
+                all_are_there = false;
+            }
+        }
+    };
+    look_at(PAGE, page);
+    for document in DOCUMENTS {
+        look_at(document, &read(document)?);
+    }
+    Ok(all_are_there)
+}
+
+fn read(document: &str) -> Result<String> {
+    fs::read_to_string(project().join(document)).with_context(|| document.to_string())
 }
 
 fn project() -> PathBuf {

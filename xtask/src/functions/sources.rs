@@ -48,6 +48,11 @@ impl Sources {
         self.conformance.tests_of(names.into_iter().collect())
     }
 
+    /// Whether the conformance suite has a test: `module::test`.
+    pub fn has_test(&self, test: &str) -> bool {
+        self.conformance.have_test(test)
+    }
+
     /// The header that defines a name as a macro.
     pub fn header_defining(&self, name: &str) -> Option<&'static str> {
         let defines = |header: &&Header| header.definitions().any(|(defined, _)| defined == name);

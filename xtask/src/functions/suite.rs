@@ -67,6 +67,16 @@ impl Files {
         Ok(Files(files))
     }
 
+    /// Whether `module::test` is one of the tests.
+    pub fn have_test(&self, test: &str) -> bool {
+        let file = |(module, test)| Some((self.0.get(module)?, test));
+        let Some((file, test)) = test.split_once("::").and_then(file) else {
+            return false;
+        };
+        let mut functions = file.functions.iter();
+        functions.any(|function| function.is_test && function.name == test)
+    }
+
     /// Finds the tests that use `names`: Windows' names, each by the word that stands for its use.
     pub fn tests_of(&self, names: BTreeMap<&str, &str>) -> Suite {
         Suite::of(&Sources {
