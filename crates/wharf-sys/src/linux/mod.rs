@@ -91,6 +91,7 @@ pub use abi::thread::{
     GetCurrentThread, GetCurrentThreadId, GetExitCodeThread, GetThreadId, QueueUserAPC,
     ResumeThread, SwitchToThread,
 };
+pub use abi::timer::*;
 pub use abi::transfer::{WSAGetOverlappedResult, WSARecv, WSASend, recv, send};
 pub use abi::user::{
     CreateWindowExA, CreateWindowExW, DefWindowProcA, DefWindowProcW, DestroyWindow,

@@ -28,6 +28,7 @@ pub mod synch;
 pub mod sysinfo;
 pub mod text;
 pub mod thread;
+pub mod timer;
 pub mod transfer;
 pub mod user;
 pub mod winsock2;

@@ -1,4 +1,4 @@
-//! synchapi.h: waits, sleeping, critical sections. The objects are in `object.rs`.
+//! synchapi.h: waits, sleeping, critical sections. The objects are in `object.rs` and `timer.rs`.
 
 use std::borrow::Borrow;
 
