@@ -662,3 +662,23 @@ fn socket_without_context_is_reused() {
         }
     });
 }
+
+/// Data for a receive side that was shut down resets the connection, which does not keep the socket from its next one.
+/// Source: shutdown, SD_RECEIVE; DisconnectEx, TF_REUSE_SOCKET.
+#[test]
+fn socket_that_refused_data_connects_again() {
+    let _watch = watch();
+    differs_under_wine(NEITHER, || {
+        let listener = Listener::new(Family::V4);
+        let pair = listener.pair();
+        pair.server.send_all(b"abc");
+        pair.client.until_unread(3);
+        assert_eq!(pair.client.shutdown(SD_BOTH), Ok(()));
+        assert_eq!(pair.server.recv(&mut [0; 1]), Err(WSAECONNRESET));
+        assert_eq!(pair.client.disconnect_for_reuse(), done(0));
+        assert_eq!(pair.client.connect(&listener.address), Ok(()));
+        let server = listener.accept().unwrap();
+        pair.client.send_all(b"x");
+        assert_eq!(server.recv_exact(1), b"x");
+    });
+}

@@ -7,6 +7,7 @@ use wharf_sys::*;
 use crate::event_select::{ALL, Fetched, Watched, fetched, watched_pair};
 use crate::harness::*;
 use crate::tcp::*;
+use crate::udp::udp_pair;
 
 // --- FD_READ ---------------------------------------------------------------------------------------
 
@@ -134,8 +135,13 @@ fn failed_receive_reenables_read() {
     let urgent = pair.server.recv_flags(&mut [0], MSG_OOB | MSG_PEEK);
     assert!(urgent.is_err());
     watched.expect_nothing();
-    pair.server.shutdown(SD_RECEIVE).unwrap();
-    assert_eq!(pair.server.recv_some(1), Err(WSAESHUTDOWN));
+
+    let [a, b] = udp_pair(Family::V4);
+    let watched = Watched::new(*b, FD_READ);
+    a.send_all(b"abc");
+    watched.expect_only(FD_READ);
+    b.shutdown(SD_RECEIVE).unwrap();
+    assert_eq!(b.recv_some(3), Err(WSAESHUTDOWN));
     watched.expect_only(FD_READ);
 }
 

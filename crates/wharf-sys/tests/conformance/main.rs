@@ -77,6 +77,7 @@ mod rare_options;
 mod raw_sockets;
 mod read_only_options;
 mod refusals;
+mod refused_data;
 mod resolving;
 mod resolving_ex;
 mod results;

@@ -141,7 +141,8 @@ impl<'t, 's> Turn<'t, 's> {
                     }
                     _ => (status, transferred),
                 };
-                let emptied = !more && request.operation.is_receive() && !request.is_synchronous();
+                let is_receive = request.operation.is_receive();
+                let emptied = !more && is_receive && !request.is_synchronous();
                 // A datagram that was cut is no refusal: it is reported later, once.
                 let is_cut = status == Status::BUFFER_OVERFLOW;
                 match mine.filter(|mine| mine.id == request.id && !is_cut) {
@@ -152,10 +153,14 @@ impl<'t, 's> Turn<'t, 's> {
                     socket.found_data();
                 }
                 let more = more || !socket.is_watched();
-                match self.has_gathered() && !others_wait {
+                let next = match self.has_gathered() && !others_wait {
                     true => self.keep(more), // who comes meanwhile is seen to when it is let go
                     false => self.next(more),
+                };
+                if is_receive && next.is_none() {
+                    socket.refuse_data();
                 }
+                next
             }
             // Who waits for it sleeps beside the descriptor itself: no edge is needed.
             Attempt::Blocked if request.is_synchronous() => self.blocked(request),

@@ -8,7 +8,7 @@ use windows_sys::Win32::Networking::WinSock::*;
 
 use super::socket::{
     Context, FLAG_CLEANED_UP, FLAG_CLOSED, FLAG_CONNECTED, FLAG_FIN, FLAG_RECEIVE_SHUT,
-    FLAG_SEND_SHUT, FLAG_SHARED, Phase, Side, Socket,
+    FLAG_REFUSES, FLAG_SEND_SHUT, FLAG_SHARED, Phase, Side, Socket,
 };
 use crate::platform::engine::cancel;
 use crate::platform::engine::completion;
@@ -42,6 +42,7 @@ impl Socket {
             // The kernel is not told of the receive side: receives under way go on and still get data.
             if receive {
                 self.set_flag(FLAG_RECEIVE_SHUT, true);
+                self.set_flag(FLAG_REFUSES, !self.is_datagram());
             }
             if send {
                 self.set_flag(FLAG_SEND_SHUT, true);
@@ -49,10 +50,36 @@ impl Socket {
             // A DisconnectEx before it may be cancelled yet, so that one's FIN is not enough.
             send && !self.set_flag(FLAG_FIN, true)
         };
+        if receive && self.association().is_some() {
+            let _ = self.watch(); // so that the port's threads see what comes; without memory it stays unread
+        }
+        if receive {
+            self.attempt_deferred(Side::Send); // it counts as sent before
+            self.refuse_data();
+        }
         if wants_fin {
             completion::start_silent(self, Side::Send, Operation::ShutdownSend);
         }
         Ok(())
+    }
+
+    /// After shutdown of the receive side, data resets the connection when no receive is left that could take it. Waits for
+    /// nobody: harvests call it.
+    ///
+    /// Source: shutdown, SD_RECEIVE.
+    pub fn refuse_data(&self) {
+        if !self.has(FLAG_REFUSES) || self.direction(Side::Receive).lock().has_pending() {
+            return; // whoever finishes the last receive looks again
+        }
+        if self.broken().is_some() || self.unread() == 0 {
+            return;
+        }
+        let mut state = self.state(); // the descriptor stays what it is
+        if self.has(FLAG_REFUSES) && !self.is_closed() && self.broken().is_none() {
+            self.note_failure(Status::CONNECTION_ABORTED); // first: nobody takes what follows for the peer's doing
+            state.local_before_reset = system::local_address(self.fd()).map(Box::new);
+            let _ = system::disconnect(self.fd()); // a connection with unread data is reset
+        }
     }
 
     /// The attempt that ends sending: there are no more sends before it. A socket that has become a fresh one meanwhile is

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::option;
 use super::socket::{
-    Context, FLAG_CONNECTED, FLAG_FIN, FLAG_RECEIVE_SHUT, FLAG_SEND_SHUT, FLAG_URGENT, Phase, Side,
-    Socket, State,
+    Context, FLAG_CONNECTED, FLAG_FIN, FLAG_RECEIVE_SHUT, FLAG_REFUSES, FLAG_SEND_SHUT,
+    FLAG_URGENT, Phase, Side, Socket, State,
 };
 use crate::platform::engine::completion;
 use crate::platform::engine::operation::{Attempt, Operation};
@@ -124,13 +124,17 @@ impl Socket {
             state.options.apply_to_fresh(fresh.as_raw_fd(), self.family);
             let address = match state.accepted {
                 true => None,
-                false => state.bound_to.or_else(|| system::local_address(self.fd())),
+                false => state
+                    .bound_to
+                    .or_else(|| state.local_before_reset.as_deref().copied())
+                    .or_else(|| system::local_address(self.fd())),
             };
             system::discard_unread(self.fd()); // or closing it would reset what is still on its way to the peer
             for flag in [
                 FLAG_CONNECTED,
                 FLAG_FIN,
                 FLAG_RECEIVE_SHUT,
+                FLAG_REFUSES,
                 FLAG_SEND_SHUT,
                 FLAG_URGENT,
             ] {
@@ -157,6 +161,7 @@ impl State {
         self.bound = false; // see `rebind`
         self.accepted = false;
         self.peer = None;
+        self.local_before_reset = None;
         self.connected_since = None;
         self.context = Context::Full;
         self.connect_error = 0;

@@ -80,6 +80,7 @@ pub const FLAG_SHARED: u32 = 1 << 22; // its descriptor was duplicated: closing 
 pub const FLAG_FIN: u32 = 1 << 23; // its FIN has left, or is queued and nobody can cancel it
 pub const FLAG_LEAF: u32 = 1 << 24; // made for multipoint sessions: WSAJoinLeaf
 pub const FLAG_LENT: u32 = 1 << 25; // others may have its descriptor, and make it block
+pub const FLAG_REFUSES: u32 = 1 << 26; // a stream whose receive side was shut down: data that nobody takes resets it
 
 /// One of the directions of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,8 @@ pub struct State {
     pub bound_to: Option<Address>,
     /// The other end, also after it is gone.
     pub peer: Option<Address>,
+    /// The local address of a connection that was reset from here: the kernel forgets it.
+    pub local_before_reset: Option<Box<Address>>,
     /// What the program set.
     pub options: Options,
     /// Of a listener: some of it since it listens, so that connections which had come before know nothing of it.
@@ -495,6 +498,9 @@ impl Socket {
         let state = self.state();
         if !state.bound || state.context == Context::AcceptPending {
             return Err(Status::INVALID);
+        }
+        if let Some(local) = &state.local_before_reset {
+            return Ok(**local);
         }
         drop(state);
         let address = system::local_address(self.fd()).ok_or(Status::INVALID)?;

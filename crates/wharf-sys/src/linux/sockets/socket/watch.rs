@@ -153,11 +153,14 @@ impl Socket {
         let ends = !self.is_datagram(); // an error is an event like a datagram
         let mut observed_later = false;
         let mut attempted = false;
-        if edge.readable
-            && let Some(head) = self.claim(Side::Receive, edge.receive_ended && ends)
-        {
-            sink.attempt_later(self.clone(), Side::Receive, head);
-            observed_later = true;
+        if edge.readable {
+            match self.claim(Side::Receive, edge.receive_ended && ends) {
+                Some(head) => {
+                    sink.attempt_later(self.clone(), Side::Receive, head);
+                    observed_later = true;
+                }
+                None => self.refuse_data(),
+            }
         }
         if (edge.urgent || edge.receive_ended) && self.rare.get().is_some() {
             let head = self.claim(Side::Urgent, edge.receive_ended);
