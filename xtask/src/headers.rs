@@ -269,7 +269,8 @@ pub fn socket_constants() -> Vec<Section> {
             SIO_LOOPBACK_FAST_PATH, SIO_UDP_CONNRESET, SIO_UDP_NETRESET, SIO_TCP_INITIAL_RTO, SIO_TCP_INFO,
             SIO_ACQUIRE_PORT_RESERVATION, SIO_CPU_AFFINITY, SIO_GET_INTERFACE_LIST,
             SIO_IDEAL_SEND_BACKLOG_QUERY, SIO_IDEAL_SEND_BACKLOG_CHANGE, SIO_GET_INTERFACE_LIST_EX,
-            SIO_SET_MULTICAST_FILTER, SIO_GET_MULTICAST_FILTER, SIO_SET_COMPATIBILITY_MODE,
+            SIO_SET_MULTICAST_FILTER, SIO_GET_MULTICAST_FILTER, SIOCSIPMSFILTER, SIOCGIPMSFILTER, SIOCSMSFILTER,
+            SIOCGMSFILTER, SIO_SET_COMPATIBILITY_MODE,
         }
         "States of TCP" Decimal {
             TCPSTATE_CLOSED, TCPSTATE_LISTEN, TCPSTATE_SYN_SENT, TCPSTATE_SYN_RCVD, TCPSTATE_ESTABLISHED,
@@ -379,6 +380,10 @@ mod derived {
     pub const SIO_GET_INTERFACE_LIST_EX: u32 = code(IOC_OUT, 126);
     pub const SIO_SET_MULTICAST_FILTER: u32 = code(IOC_IN, 125);
     pub const SIO_GET_MULTICAST_FILTER: u32 = code(IOC_IN, 124);
+    pub const SIOCSIPMSFILTER: u32 = SIO_SET_MULTICAST_FILTER;
+    pub const SIOCGIPMSFILTER: u32 = SIO_GET_MULTICAST_FILTER;
+    pub const SIOCSMSFILTER: u32 = code(IOC_IN, 126);
+    pub const SIOCGMSFILTER: u32 = code(IOC_IN, 127);
     pub const SIO_IDEAL_SEND_BACKLOG_QUERY: u32 = code(IOC_OUT, 123);
     /// `_IO('t', 122)`.
     pub const SIO_IDEAL_SEND_BACKLOG_CHANGE: u32 = IOC_VOID | (b't' as u32) << 8 | 122;
@@ -539,6 +544,7 @@ pub fn structures() -> Vec<Structure> {
             imsf_multiaddr, imsf_interface, imsf_fmode, imsf_numsrc, imsf_slist,
         }
         "struct ipv6_mreq" = IPV6_MREQ { ipv6mr_multiaddr, ipv6mr_interface }
+        "struct group_filter" = GROUP_FILTER { gf_interface, gf_group, gf_fmode, gf_numsrc, gf_slist }
         "struct group_req" = GROUP_REQ { gr_interface, gr_group }
         "struct group_source_req" = GROUP_SOURCE_REQ { gsr_interface, gsr_group, gsr_source }
         "struct in_pktinfo" = IN_PKTINFO { ipi_addr, ipi_ifindex }

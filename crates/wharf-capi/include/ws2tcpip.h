@@ -5,6 +5,8 @@
 
 #include <winsock2.h>
 
+#include <stdlib.h>
+
 /* libc's socklen_t is unsigned. Its typedef is made here first, since <unistd.h> would make it later. */
 #ifndef __socklen_t_defined
 typedef __socklen_t socklen_t;
@@ -90,6 +92,14 @@ typedef struct group_source_req {
     SOCKADDR_STORAGE gsr_group;
     SOCKADDR_STORAGE gsr_source;
 } GROUP_SOURCE_REQ, *PGROUP_SOURCE_REQ;
+
+typedef struct group_filter {
+    ULONG gf_interface;
+    SOCKADDR_STORAGE gf_group;
+    MULTICAST_MODE_TYPE gf_fmode;
+    ULONG gf_numsrc;
+    SOCKADDR_STORAGE gf_slist[1];
+} GROUP_FILTER, *PGROUP_FILTER;
 
 typedef struct in_pktinfo {
     IN_ADDR ipi_addr;
@@ -304,5 +314,109 @@ WHARF_END_DECLARATIONS
 #define WHARF_GAI_WIDE(text) ((WCHAR *)(L##text))
 static inline char *gai_strerrorA(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_ANSI) }
 static inline WCHAR *gai_strerrorW(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_WIDE) }
+
+/* The filter of a multicast membership as a whole, by the control codes. A list that is read has as many sources as
+   *SourceCount has room for; afterwards *SourceCount is how many there are. */
+
+#define WHARF_SOURCES_MAX 0xFFFF /* more than any filter has */
+
+static inline int wharf_no_buffers(void) {
+    WSASetLastError(WSAENOBUFS);
+    return SOCKET_ERROR;
+}
+
+static inline int setipv4sourcefilter(SOCKET Socket, IN_ADDR Interface, IN_ADDR Group, MULTICAST_MODE_TYPE FilterMode,
+                                      ULONG SourceCount, const IN_ADDR *SourceList) {
+    int result;
+    DWORD size, returned;
+    IP_MSFILTER *filter;
+    if (SourceCount > WHARF_SOURCES_MAX)
+        return wharf_no_buffers();
+    size = IP_MSFILTER_SIZE(SourceCount);
+    filter = (IP_MSFILTER *)malloc(sizeof *filter + size);
+    if (filter == NULL)
+        return wharf_no_buffers();
+    filter->imsf_multiaddr = Group;
+    filter->imsf_interface = Interface;
+    filter->imsf_fmode = FilterMode;
+    filter->imsf_numsrc = SourceCount;
+    if (SourceCount != 0)
+        memcpy(filter->imsf_slist, SourceList, SourceCount * sizeof *SourceList);
+    result = WSAIoctl(Socket, SIOCSIPMSFILTER, filter, size, NULL, 0, &returned, NULL, NULL);
+    free(filter);
+    return result;
+}
+
+static inline int getipv4sourcefilter(SOCKET Socket, IN_ADDR Interface, IN_ADDR Group, MULTICAST_MODE_TYPE *FilterMode,
+                                      ULONG *SourceCount, IN_ADDR *SourceList) {
+    int result;
+    ULONG room = *SourceCount < WHARF_SOURCES_MAX ? *SourceCount : WHARF_SOURCES_MAX;
+    DWORD size = IP_MSFILTER_SIZE(room), returned;
+    IP_MSFILTER *filter = (IP_MSFILTER *)malloc(sizeof *filter + size);
+    if (filter == NULL)
+        return wharf_no_buffers();
+    filter->imsf_multiaddr = Group;
+    filter->imsf_interface = Interface;
+    filter->imsf_numsrc = room;
+    result = WSAIoctl(Socket, SIOCGIPMSFILTER, filter, size, filter, size, &returned, NULL, NULL);
+    if (result == 0) {
+        *FilterMode = filter->imsf_fmode;
+        *SourceCount = filter->imsf_numsrc;
+        room = room < *SourceCount ? room : *SourceCount;
+        if (room != 0)
+            memcpy(SourceList, filter->imsf_slist, room * sizeof *SourceList);
+    }
+    free(filter);
+    return result;
+}
+
+static inline int setsourcefilter(SOCKET Socket, ULONG Interface, const SOCKADDR *Group, int GroupLength,
+                                  MULTICAST_MODE_TYPE FilterMode, ULONG SourceCount,
+                                  const SOCKADDR_STORAGE *SourceList) {
+    int result;
+    DWORD size, returned;
+    GROUP_FILTER *filter;
+    if (SourceCount > WHARF_SOURCES_MAX || (size_t)GroupLength > sizeof filter->gf_group)
+        return wharf_no_buffers();
+    size = GROUP_FILTER_SIZE(SourceCount);
+    filter = (GROUP_FILTER *)calloc(1, sizeof *filter + size);
+    if (filter == NULL)
+        return wharf_no_buffers();
+    filter->gf_interface = Interface;
+    memcpy(&filter->gf_group, Group, (size_t)GroupLength);
+    filter->gf_fmode = FilterMode;
+    filter->gf_numsrc = SourceCount;
+    if (SourceCount != 0)
+        memcpy(filter->gf_slist, SourceList, SourceCount * sizeof *SourceList);
+    result = WSAIoctl(Socket, SIOCSMSFILTER, filter, size, NULL, 0, &returned, NULL, NULL);
+    free(filter);
+    return result;
+}
+
+static inline int getsourcefilter(SOCKET Socket, ULONG Interface, const SOCKADDR *Group, int GroupLength,
+                                  MULTICAST_MODE_TYPE *FilterMode, ULONG *SourceCount, SOCKADDR_STORAGE *SourceList) {
+    int result;
+    ULONG room = *SourceCount < WHARF_SOURCES_MAX ? *SourceCount : WHARF_SOURCES_MAX;
+    DWORD size = GROUP_FILTER_SIZE(room), returned;
+    GROUP_FILTER *filter;
+    if ((size_t)GroupLength > sizeof filter->gf_group)
+        return wharf_no_buffers();
+    filter = (GROUP_FILTER *)calloc(1, sizeof *filter + size);
+    if (filter == NULL)
+        return wharf_no_buffers();
+    filter->gf_interface = Interface;
+    memcpy(&filter->gf_group, Group, (size_t)GroupLength);
+    filter->gf_numsrc = room;
+    result = WSAIoctl(Socket, SIOCGMSFILTER, filter, size, filter, size, &returned, NULL, NULL);
+    if (result == 0) {
+        *FilterMode = filter->gf_fmode;
+        *SourceCount = filter->gf_numsrc;
+        room = room < *SourceCount ? room : *SourceCount;
+        if (room != 0)
+            memcpy(SourceList, filter->gf_slist, room * sizeof *SourceList);
+    }
+    free(filter);
+    return result;
+}
 
 #endif

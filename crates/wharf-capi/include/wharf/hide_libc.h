@@ -42,7 +42,9 @@
 #undef ip_mreq_source
 #undef ip_msfilter
 #undef IP_MSFILTER_SIZE
+#undef GROUP_FILTER_SIZE
 #undef ipv6_mreq
+#undef group_filter
 #undef group_req
 #undef group_source_req
 #undef hostent
@@ -64,6 +66,7 @@
 #define ip_mreq_source wharf_libc_ip_mreq_source
 #define ip_msfilter wharf_libc_ip_msfilter
 #define ipv6_mreq wharf_libc_ipv6_mreq
+#define group_filter wharf_libc_group_filter
 #define group_req wharf_libc_group_req
 #define group_source_req wharf_libc_group_source_req
 #define hostent wharf_libc_hostent
@@ -84,6 +87,7 @@
 #define getaddrinfo wharf_libc_getaddrinfo
 #define gethostbyaddr wharf_libc_gethostbyaddr
 #define gethostbyname wharf_libc_gethostbyname
+#define getipv4sourcefilter wharf_libc_getipv4sourcefilter
 #define getnameinfo wharf_libc_getnameinfo
 #define getpeername wharf_libc_getpeername
 #define getprotobyname wharf_libc_getprotobyname
@@ -92,6 +96,7 @@
 #define getservbyport wharf_libc_getservbyport
 #define getsockname wharf_libc_getsockname
 #define getsockopt wharf_libc_getsockopt
+#define getsourcefilter wharf_libc_getsourcefilter
 #define htonl wharf_libc_htonl
 #define htons wharf_libc_htons
 #define inet_addr wharf_libc_inet_addr
@@ -106,6 +111,8 @@
 #define select wharf_libc_select
 #define send wharf_libc_send
 #define sendto wharf_libc_sendto
+#define setipv4sourcefilter wharf_libc_setipv4sourcefilter
 #define setsockopt wharf_libc_setsockopt
+#define setsourcefilter wharf_libc_setsourcefilter
 #define shutdown wharf_libc_shutdown
 #define socket wharf_libc_socket

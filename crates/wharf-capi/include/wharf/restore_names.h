@@ -16,6 +16,7 @@
 #undef getaddrinfo
 #undef gethostbyaddr
 #undef gethostbyname
+#undef getipv4sourcefilter
 #undef getnameinfo
 #undef getpeername
 #undef getprotobyname
@@ -24,6 +25,7 @@
 #undef getservbyport
 #undef getsockname
 #undef getsockopt
+#undef getsourcefilter
 #undef htonl
 #undef htons
 #undef inet_addr
@@ -38,7 +40,9 @@
 #undef select
 #undef send
 #undef sendto
+#undef setipv4sourcefilter
 #undef setsockopt
+#undef setsourcefilter
 #undef shutdown
 #undef socket
 

@@ -22,6 +22,7 @@
 #undef ip_mreq_source
 #undef ip_msfilter
 #undef ipv6_mreq
+#undef group_filter
 #undef group_req
 #undef group_source_req
 #undef hostent
@@ -46,6 +47,9 @@
 #undef IP_MSFILTER /* an option there, a structure here */
 #undef IP_MSFILTER_SIZE
 #define IP_MSFILTER_SIZE(count) (sizeof(IP_MSFILTER) - sizeof(IN_ADDR) + (count) * sizeof(IN_ADDR))
+#undef GROUP_FILTER_SIZE
+#define GROUP_FILTER_SIZE(count) \
+    (sizeof(GROUP_FILTER) - sizeof(SOCKADDR_STORAGE) + (count) * sizeof(SOCKADDR_STORAGE))
 
 #undef IN_CLASSA
 #define IN_CLASSA(address) (((ULONG)(address) & 0x80000000) == 0)

@@ -654,6 +654,18 @@ VALUE(SIO_GET_INTERFACE_LIST_EX, 0x4004747E)
 VALUE(SIO_SET_MULTICAST_FILTER, 0x8004747D)
 VALUE(SIO_GET_MULTICAST_FILTER, 0x8004747C)
 #ifndef __MINGW32__
+VALUE(SIOCSIPMSFILTER, 0x8004747D)
+#endif
+#ifndef __MINGW32__
+VALUE(SIOCGIPMSFILTER, 0x8004747C)
+#endif
+#ifndef __MINGW32__
+VALUE(SIOCSMSFILTER, 0x8004747E)
+#endif
+#ifndef __MINGW32__
+VALUE(SIOCGMSFILTER, 0x8004747F)
+#endif
+#ifndef __MINGW32__
 VALUE(SIO_SET_COMPATIBILITY_MODE, 0x9800012C)
 #endif
 VALUE(TCPSTATE_CLOSED, 0x0)
@@ -1293,6 +1305,13 @@ OFFSET(struct ip_msfilter, imsf_slist, 16)
 SIZE(struct ipv6_mreq, 20)
 OFFSET(struct ipv6_mreq, ipv6mr_multiaddr, 0)
 OFFSET(struct ipv6_mreq, ipv6mr_interface, 16)
+
+SIZE(struct group_filter, 272)
+OFFSET(struct group_filter, gf_interface, 0)
+OFFSET(struct group_filter, gf_group, 8)
+OFFSET(struct group_filter, gf_fmode, 136)
+OFFSET(struct group_filter, gf_numsrc, 140)
+OFFSET(struct group_filter, gf_slist, 144)
 
 SIZE(struct group_req, 136)
 OFFSET(struct group_req, gr_interface, 0)

@@ -136,6 +136,47 @@ static void answers_of_lookups_are_packed(void) {
 
 static void filters_have_their_sources(void) {
     CHECK(IP_MSFILTER_SIZE(3) == sizeof(struct ip_msfilter) + 2 * sizeof(struct in_addr));
+#ifndef __MINGW32__ /* which has neither this nor the functions */
+    SOCKET member = socket(AF_INET, SOCK_DGRAM, 0);
+    IN_ADDR loopback, group, sources[2];
+    SOCKADDR_STORAGE addresses[2];
+    struct sockaddr_in *source = (struct sockaddr_in *)&addresses[0], to;
+    MULTICAST_MODE_TYPE mode = -1;
+    ULONG count;
+    CHECK(GROUP_FILTER_SIZE(3) == sizeof(struct group_filter) + 2 * sizeof(struct sockaddr_storage));
+    CHECK(SIOCSIPMSFILTER == SIO_SET_MULTICAST_FILTER && SIOCGIPMSFILTER == SIO_GET_MULTICAST_FILTER);
+    loopback.s_addr = htonl(INADDR_LOOPBACK);
+    group.s_addr = inet_addr("239.255.18.9");
+    sources[0].s_addr = inet_addr("192.0.2.1");
+    sources[1].s_addr = inet_addr("192.0.2.2");
+    CHECK(setipv4sourcefilter(member, loopback, group, MCAST_EXCLUDE, 2, sources) == 0);
+    memset(sources, 0, sizeof sources);
+    count = 0;
+    CHECK(getipv4sourcefilter(member, loopback, group, &mode, &count, NULL) == 0);
+    CHECK(mode == MCAST_EXCLUDE && count == 2);
+    count = 1;
+    CHECK(getipv4sourcefilter(member, loopback, group, &mode, &count, sources) == 0);
+    CHECK(count == 2 && sources[0].s_addr == inet_addr("192.0.2.1") && sources[1].s_addr == 0);
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_addr = group;
+    memset(addresses, 0, sizeof addresses);
+    source->sin_family = AF_INET;
+    source->sin_addr = loopback;
+    CHECK(setsourcefilter(member, 1, (SOCKADDR *)&to, sizeof to, MCAST_INCLUDE, 1, addresses) == 0);
+    memset(addresses, 0, sizeof addresses);
+    count = 2;
+    CHECK(getsourcefilter(member, 1, (SOCKADDR *)&to, sizeof to, &mode, &count, addresses) == 0);
+    CHECK(mode == MCAST_INCLUDE && count == 1 && source->sin_family == AF_INET);
+    CHECK(source->sin_addr.s_addr == loopback.s_addr && addresses[1].ss_family == 0);
+    CHECK(setsourcefilter(member, 1, (SOCKADDR *)&to, sizeof to, MCAST_INCLUDE, 0, NULL) == 0);
+    count = 0;
+    CHECK(getsourcefilter(member, 1, (SOCKADDR *)&to, sizeof to, &mode, &count, NULL) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSAEADDRNOTAVAIL && count == 0);
+    CHECK(setsourcefilter(member, 1, (SOCKADDR *)&to, sizeof to, MCAST_INCLUDE, 0x7FFFFFFF, addresses) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSAENOBUFS);
+    CHECK(closesocket(member) == 0);
+#endif
 }
 
 int main(void) {

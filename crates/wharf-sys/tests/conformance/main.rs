@@ -56,6 +56,7 @@ mod lookups;
 mod messages;
 mod mixing;
 mod multicast;
+mod multicast_filters;
 mod mutexes;
 mod names;
 mod names_of_objects;

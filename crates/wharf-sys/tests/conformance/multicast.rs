@@ -7,15 +7,15 @@ use wharf_sys::*;
 use crate::harness::*;
 use crate::tcp::*;
 
-const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 18, 7);
+pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 18, 7);
 const OTHER_GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 18, 8);
-const GROUP_6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x7761, 0x7266);
-const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+pub const GROUP_6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x7761, 0x7266);
+pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// The index of the loopback interface.
-const LOOPBACK_INDEX: u32 = 1;
+pub const LOOPBACK_INDEX: u32 = 1;
 
 /// A datagram socket bound to the wildcard and a port of its own.
-fn receiver() -> Socket {
+pub fn receiver() -> Socket {
     let socket = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
     assert_eq!(socket.bind(&Family::V4.any(0)), Ok(()));
     socket
@@ -26,7 +26,7 @@ fn port_of(socket: &Socket) -> u16 {
 }
 
 /// A datagram socket that sends to a group through the loopback interface.
-fn sender(group: Ipv4Addr, port: u16) -> Socket {
+pub fn sender(group: Ipv4Addr, port: u16) -> Socket {
     let socket = Socket::open(AF_INET.into(), SOCK_DGRAM, 0).unwrap();
     set(&socket, IP_MULTICAST_IF, &LOOPBACK.octets()).unwrap();
     assert_eq!(socket.bind(&Family::V4.loopback(0)), Ok(()));
@@ -40,7 +40,7 @@ fn set(socket: &Socket, option: i32, value: &[u8]) -> Result<(), WSA_ERROR> {
 }
 
 /// An ip_mreq.
-fn mreq(group: Ipv4Addr, interface: Ipv4Addr) -> Vec<u8> {
+pub fn mreq(group: Ipv4Addr, interface: Ipv4Addr) -> Vec<u8> {
     [group.octets(), interface.octets()].concat()
 }
 
@@ -50,7 +50,7 @@ fn mreq_source(group: Ipv4Addr, source: Ipv4Addr, interface: Ipv4Addr) -> Vec<u8
 }
 
 /// A GROUP_REQ, or with a source a GROUP_SOURCE_REQ.
-fn group_req(index: u32, group: SocketAddr, source: Option<SocketAddr>) -> Vec<u8> {
+pub fn group_req(index: u32, group: SocketAddr, source: Option<SocketAddr>) -> Vec<u8> {
     let mut bytes = vec![0; size_of::<GROUP_REQ>()];
     bytes[..4].copy_from_slice(&index.to_ne_bytes());
     write_address(&mut bytes[8..], group);
@@ -62,7 +62,7 @@ fn group_req(index: u32, group: SocketAddr, source: Option<SocketAddr>) -> Vec<u
     bytes
 }
 
-fn write_address(out: &mut [u8], address: SocketAddr) {
+pub fn write_address(out: &mut [u8], address: SocketAddr) {
     let family = match address {
         SocketAddr::V4(_) => AF_INET,
         SocketAddr::V6(_) => AF_INET6,
@@ -79,7 +79,7 @@ fn v4(ip: Ipv4Addr) -> SocketAddr {
 }
 
 /// Asserts that of "before", which went to the group, nothing is there, but "after", which went to the socket itself.
-fn assert_got_only(socket: &Socket, expected: &[u8]) {
+pub fn assert_got_only(socket: &Socket, expected: &[u8]) {
     assert_eq!(socket.recv_some(20).as_deref(), Ok(expected));
 }
 
@@ -668,128 +668,5 @@ fn there_are_no_templates_of_quality() {
         // SAFETY: nulls are allowed here.
         let nameless = unsafe { WSAGetQOSByName(socket.0, std::ptr::null(), &mut quality) };
         assert_eq!((nameless, wsa_error()), (FALSE, WSAEFAULT));
-    });
-}
-
-const INCLUDE: u32 = MCAST_INCLUDE as u32;
-const EXCLUDE: u32 = MCAST_EXCLUDE as u32;
-
-/// An ip_msfilter.
-fn filter(group: Ipv4Addr, interface: Ipv4Addr, mode: u32, sources: &[Ipv4Addr]) -> Vec<u8> {
-    let count = sources.len() as u32;
-    let mut bytes = mreq(group, interface);
-    bytes.extend([mode.to_ne_bytes(), count.to_ne_bytes()].concat());
-    bytes.extend(sources.iter().flat_map(|source| source.octets()));
-    bytes
-}
-
-/// WSAIoctl with these codes: how many bytes it returned.
-fn control(socket: &Socket, code: u32, input: &[u8], output: &mut [u8]) -> Result<u32, WSA_ERROR> {
-    let mut returned = 0;
-    let (length, room) = (input.len() as u32, output.len() as u32);
-    let (input, output) = (input.as_ptr().cast(), output.as_mut_ptr().cast());
-    // SAFETY: buffers of these lengths.
-    check(unsafe {
-        let nobody = std::ptr::null_mut();
-        WSAIoctl(
-            socket.0,
-            code,
-            input,
-            length,
-            output,
-            room,
-            &mut returned,
-            nobody,
-            None,
-        )
-    })?;
-    Ok(returned)
-}
-
-/// Why Wine cannot judge the codes of filters.
-const NO_FILTERS: &str = "does not know the codes";
-
-/// The filter of a membership is set as a whole, which begins and ends it, decides who is heard, and can be read.
-/// Source: SIO_SET_MULTICAST_FILTER, SIO_GET_MULTICAST_FILTER; setipv4sourcefilter; RFC 3678, 4.1 and 7.1.
-#[test]
-fn filter_is_set_as_a_whole() {
-    let _watch = watch();
-    differs_under_wine(NO_FILTERS, || {
-        let elsewhere = Ipv4Addr::new(192, 0, 2, 7);
-        for interface in [LOOPBACK, Ipv4Addr::from(LOOPBACK_INDEX)] {
-            let member = receiver();
-            let port = port_of(&member);
-            let sender = sender(GROUP, port);
-            let set = |mode, sources: &[Ipv4Addr]| {
-                let filter = filter(GROUP, interface, mode, sources);
-                control(&member, SIO_SET_MULTICAST_FILTER, &filter, &mut [])
-            };
-            let get = |room: usize| {
-                let asked = filter(GROUP, interface, INCLUDE, &[]);
-                let mut bytes = [0; 64];
-                let count = control(
-                    &member,
-                    SIO_GET_MULTICAST_FILTER,
-                    &asked,
-                    &mut bytes[..16 + 4 * room],
-                )?;
-                Ok(bytes[..count as usize].to_vec())
-            };
-            assert_eq!(get(4), Err(WSAEADDRNOTAVAIL), "it is no member");
-            assert_eq!(set(INCLUDE, &[]), Err(WSAEADDRNOTAVAIL));
-            assert_eq!(set(INCLUDE, &[LOOPBACK]), Ok(0));
-            assert_eq!(get(4), Ok(filter(GROUP, interface, INCLUDE, &[LOOPBACK])));
-            sender.send_all(b"heard");
-            assert_got_only(&member, b"heard");
-            assert_eq!(set(INCLUDE, &[elsewhere]), Ok(0));
-            sender.send_all(b"unheard");
-            assert_eq!(set(EXCLUDE, &[elsewhere, LOOPBACK]), Ok(0));
-            sender.send_all(b"unheard");
-            let told = get(1).unwrap();
-            assert_eq!(told.len(), 20, "one source has room");
-            assert_eq!(told[12..16], 2u32.to_ne_bytes(), "of two");
-            assert_eq!(set(EXCLUDE, &[]), Ok(0));
-            assert_eq!(get(4), Ok(filter(GROUP, interface, EXCLUDE, &[])));
-            sender.send_all(b"heard again");
-            assert_got_only(&member, b"heard again");
-            assert_eq!(set(INCLUDE, &[]), Ok(0), "that ends it");
-            assert_eq!(get(4), Err(WSAEADDRNOTAVAIL));
-        }
-    });
-}
-
-/// A filter needs all its bytes, a group, a mode, and an IPv4 datagram socket.
-/// Source: SIO_SET_MULTICAST_FILTER; ip_msfilter.
-#[test]
-fn filter_must_make_sense() {
-    let _watch = watch();
-    differs_under_wine(NO_FILTERS, || {
-        let socket = receiver();
-        let set = |filter: &[u8]| control(&socket, SIO_SET_MULTICAST_FILTER, filter, &mut []);
-        let good = filter(GROUP, LOOPBACK, EXCLUDE, &[LOOPBACK]);
-        for length in [0, 15, 19] {
-            assert_eq!(set(&good[..length]), Err(WSAEFAULT));
-        }
-        assert_eq!(
-            set(&filter(LOOPBACK, LOOPBACK, EXCLUDE, &[])),
-            Err(WSAEINVAL)
-        );
-        assert_eq!(set(&filter(GROUP, LOOPBACK, 2, &[])), Err(WSAEINVAL));
-        assert_eq!(
-            set(&filter(GROUP, LOOPBACK, EXCLUDE, &[LOOPBACK; 13])),
-            Err(WSAENOBUFS)
-        );
-        let no_interface = Ipv4Addr::new(192, 0, 2, 99);
-        assert_eq!(
-            set(&filter(GROUP, no_interface, EXCLUDE, &[])),
-            Err(WSAEADDRNOTAVAIL)
-        );
-        assert_eq!(set(&good), Ok(0));
-        let get = |room| control(&socket, SIO_GET_MULTICAST_FILTER, &good, &mut vec![0; room]);
-        assert_eq!(get(15), Err(WSAEFAULT));
-        assert_eq!(get(16), Ok(16));
-        let stream = Socket::tcp(Family::V4);
-        let refused = control(&stream, SIO_SET_MULTICAST_FILTER, &good, &mut []);
-        assert_eq!(refused, Err(WSAEOPNOTSUPP));
     });
 }

@@ -12,7 +12,7 @@ use super::{mswsock, store};
 use crate::platform::engine::request::{DoneOut, How, Overlapped};
 use crate::platform::last_error;
 use crate::platform::objects::handle;
-use crate::platform::sockets::control::{Controlled, Input};
+use crate::platform::sockets::control::{self, Controlled, Input};
 use crate::platform::sockets::option::{self, SetEffect};
 use crate::platform::startup;
 use crate::platform::status::Status;
@@ -137,8 +137,9 @@ pub unsafe extern "system" fn WSAIoctl(
     lpoverlapped: *mut OVERLAPPED,
     lpcompletionroutine: LPWSAOVERLAPPED_COMPLETION_ROUTINE,
 ) -> i32 {
+    let most = control::input_max(dwiocontrolcode);
     // SAFETY: the caller's promise.
-    let input = unsafe { Captured::read(lpvinbuffer.cast(), cbinbuffer) };
+    let input = unsafe { capture(lpvinbuffer.cast(), cbinbuffer, most) };
     let control = || {
         let socket = find(s)?;
         if lpcbbytesreturned.is_null() {
@@ -157,7 +158,7 @@ pub unsafe extern "system" fn WSAIoctl(
         if dwiocontrolcode == SIO_GET_EXTENSION_FUNCTION_POINTER {
             // SAFETY: the caller's promise; the input has been read.
             let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
-            return mswsock::extension(&socket, input.bytes(), output, how).map(Controlled::Done);
+            return mswsock::extension(&socket, &input, output, how).map(Controlled::Done);
         }
         let list = match dwiocontrolcode {
             // SAFETY: the caller's promise.
@@ -167,7 +168,7 @@ pub unsafe extern "system" fn WSAIoctl(
         // SAFETY: the caller's promise; the input, which may be the same memory, has been read.
         let output = unsafe { slice_mut(lpvoutbuffer.cast(), cboutbuffer) };
         let input = Input {
-            bytes: input.bytes(),
+            bytes: &input,
             list: &list,
             handle: s,
         };
@@ -190,31 +191,17 @@ pub unsafe extern "system" fn WSAIoctl(
     last_error::winsock_result(result)
 }
 
-/// The input of a control code, copied: a program may pass the same buffer for the output.
-struct Captured {
-    bytes: [u8; 64], // more than any code reads
-    length: usize,
-}
-
-impl Captured {
-    /// # Safety
-    /// `base` is null or valid for reads of `length` bytes.
-    unsafe fn read(base: *const u8, length: u32) -> Captured {
-        let mut input = Captured {
-            bytes: [0; 64],
-            length: 0,
-        };
-        if !base.is_null() {
-            input.length = (length as usize).min(input.bytes.len());
-            // SAFETY: the caller's promise.
-            unsafe { base.copy_to_nonoverlapping(input.bytes.as_mut_ptr(), input.length) };
-        }
-        input
+/// The input of a control code, copied, since a program may pass the same buffer for the output; no more than `most` bytes.
+///
+/// # Safety
+/// `base` is null or valid for reads of `length` bytes.
+unsafe fn capture(base: *const u8, length: u32, most: usize) -> Vec<u8> {
+    if base.is_null() {
+        return Vec::new();
     }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
+    let length = (length as usize).min(most);
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(base, length) }.to_vec()
 }
 
 /// The addresses of a list in a buffer of that length.

@@ -13,13 +13,13 @@ use windows_sys::Win32::Networking::WinSock::*;
 
 use crate::types::{
     SIO_GET_INTERFACE_LIST, SIO_GET_MULTICAST_FILTER, SIO_IDEAL_SEND_BACKLOG_QUERY,
-    SIO_SET_MULTICAST_FILTER,
+    SIO_SET_MULTICAST_FILTER, SIOCGMSFILTER, SIOCSMSFILTER,
 };
 
 use super::address::{Address, Family};
 use super::change::Change;
 use super::interfaces::{self, AddressList};
-use super::option::filter;
+use super::option::filter::{self, Form};
 use super::socket::Socket;
 use crate::platform::engine::completion;
 use crate::platform::engine::request::{How, Started};
@@ -43,6 +43,16 @@ pub struct Input<'a> {
     pub list: &'a [SocketAddr],
     /// The handle that was used.
     pub handle: SOCKET,
+}
+
+/// The most bytes of input that a code reads.
+pub fn input_max(code: u32) -> usize {
+    match code {
+        SIO_SET_MULTICAST_FILTER | SIO_GET_MULTICAST_FILTER | SIOCSMSFILTER | SIOCGMSFILTER => {
+            filter::LENGTH_MAX
+        }
+        _ => 64,
+    }
 }
 
 /// How a code is answered.
@@ -177,12 +187,16 @@ impl Socket {
             SIO_GET_BROADCAST_ADDRESS => self.broadcast_address(output),
             SIO_GET_INTERFACE_LIST => self.interface_list(output),
             SIO_SET_MULTICAST_FILTER if self.is_datagram() && self.family == Family::V4 => {
-                filter::set(self.fd(), input.bytes).map_err(Refusal::Transport)?;
-                Ok(Answer::Now(0))
+                self.set_filter(Form::IpMsfilter, input.bytes)
             }
             SIO_GET_MULTICAST_FILTER if self.is_datagram() && self.family == Family::V4 => {
-                let written = filter::get(self.fd(), input.bytes, output);
-                written.map(Answer::Now).map_err(Refusal::Transport)
+                self.filter(Form::IpMsfilter, input.bytes, output)
+            }
+            SIOCSMSFILTER if self.is_datagram() => {
+                self.set_filter(Form::GroupFilter(self.family), input.bytes)
+            }
+            SIOCGMSFILTER if self.is_datagram() => {
+                self.filter(Form::GroupFilter(self.family), input.bytes, output)
             }
             SIO_TCP_INFO => Ok(Answer::Later(self.tcp_info(input.bytes).and_then(|info| {
                 let room = output.get_mut(..info.len());
@@ -205,6 +219,16 @@ impl Socket {
             }
             _ => unsupported,
         }
+    }
+
+    fn set_filter(&self, form: Form, input: &[u8]) -> Result<Answer, Refusal> {
+        filter::set(form, self.fd(), input).map_err(Refusal::Transport)?;
+        Ok(Answer::Now(0))
+    }
+
+    fn filter(&self, form: Form, input: &[u8], output: &mut [u8]) -> Result<Answer, Refusal> {
+        let written = filter::get(form, self.fd(), input, output);
+        written.map(Answer::Now).map_err(Refusal::Transport)
     }
 
     fn ideal_backlog(&self, output: &mut [u8]) -> Result<Answer, Refusal> {

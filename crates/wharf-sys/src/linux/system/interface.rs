@@ -1,7 +1,7 @@
 //! Interfaces of the network, their addresses, and news of their routes.
 
 use std::io::Result;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::{check, errno, own};
@@ -13,22 +13,6 @@ pub fn is_interface(index: u32) -> bool {
     let mut name = [0; libc::IF_NAMESIZE];
     // SAFETY: there is room for a name.
     !unsafe { libc::if_indextoname(index, name.as_mut_ptr()) }.is_null()
-}
-
-/// The IPv4 address of the interface with that index.
-pub fn interface_address(fd: RawFd, index: u32) -> Option<Ipv4Addr> {
-    // SAFETY: all zeroes is a valid ifreq.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // SAFETY: the name has the room that every interface's needs.
-    if unsafe { libc::if_indextoname(index, request.ifr_name.as_mut_ptr()) }.is_null() {
-        return None;
-    }
-    // SAFETY: this request reads the name and writes an address.
-    check(unsafe { libc::ioctl(fd, libc::SIOCGIFADDR, &mut request) }).ok()?;
-    // SAFETY: any bytes are an address.
-    let address = unsafe { request.ifr_ifru.ifru_addr };
-    let [_, _, a, b, c, d, ..] = address.sa_data.map(|byte| byte as u8); // a sockaddr_in: the port, the address
-    Some(Ipv4Addr::new(a, b, c, d))
 }
 
 /// Every address of every interface that has an IPv4 or IPv6 address.
@@ -75,13 +59,55 @@ unsafe fn address_at(name: *const libc::sockaddr) -> Option<SocketAddr> {
     Address::from_raw(storage).map(|address| address.socket_addr())
 }
 
+/// The index of the interface by which an IPv6 address is reached, in the network namespace of the calling thread.
+pub fn interface_towards(address: Ipv6Addr) -> Option<u32> {
+    const HEADER: usize = size_of::<libc::nlmsghdr>();
+    const ROUTE: usize = 12; // a rtmsg of <linux/rtnetlink.h>
+    const ATTRIBUTE: usize = 4; // the length and kind of a rtattr
+    const LENGTH: usize = HEADER + ROUTE + ATTRIBUTE + 16;
+    let mut request = [0u8; LENGTH];
+    request[..4].copy_from_slice(&(LENGTH as u32).to_ne_bytes());
+    request[4..6].copy_from_slice(&libc::RTM_GETROUTE.to_ne_bytes());
+    request[6..8].copy_from_slice(&(libc::NLM_F_REQUEST as u16).to_ne_bytes());
+    request[HEADER] = libc::AF_INET6 as u8;
+    request[HEADER + 1] = 128; // all bits of the destination
+    let destination = &mut request[HEADER + ROUTE..];
+    destination[..2].copy_from_slice(&(ATTRIBUTE as u16 + 16).to_ne_bytes());
+    destination[2..4].copy_from_slice(&libc::RTA_DST.to_ne_bytes());
+    destination[4..].copy_from_slice(&address.octets());
+
+    let socket = netlink(0).ok()?;
+    // SAFETY: the request is valid for its length.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), LENGTH, 0) };
+    check(sent as i32).ok()?;
+    let mut answer = [0u8; 1024];
+    // The kernel answers within the call above. SAFETY: `answer` is valid for its length.
+    let read = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), 1024, 0) };
+    let answer = &answer[..usize::try_from(read).ok()?];
+    if answer.get(4..6)? != libc::RTM_NEWROUTE.to_ne_bytes() {
+        return None;
+    }
+    let mut attributes = answer.get(HEADER + ROUTE..)?;
+    while let [l0, l1, k0, k1, rest @ ..] = attributes {
+        let length = usize::from(u16::from_ne_bytes([*l0, *l1])).max(ATTRIBUTE);
+        if u16::from_ne_bytes([*k0, *k1]) == libc::RTA_OIF {
+            return rest.first_chunk().map(|index| u32::from_ne_bytes(*index));
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// A netlink socket of the network namespace of the calling thread.
+fn netlink(flags: i32) -> Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | flags;
+    // SAFETY: no pointers.
+    check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }).map(own)
+}
+
 /// A netlink socket that tells of changes of addresses and routes in the network namespace of the calling thread.
 pub fn route_changes() -> Result<OwnedFd> {
-    let socket = {
-        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        // SAFETY: no pointers.
-        check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }).map(own)?
-    };
+    let socket = netlink(libc::SOCK_NONBLOCK)?;
     // SAFETY: all zeroes is an address to begin with.
     let mut name: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
     name.nl_family = libc::AF_NETLINK as u16;

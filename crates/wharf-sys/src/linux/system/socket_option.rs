@@ -20,6 +20,21 @@ pub fn set_socket_option<T: Copy>(fd: RawFd, level: i32, name: i32, value: &T) -
     .map(drop)
 }
 
+/// Sets an option of a socket to a value of any length.
+pub fn set_socket_option_bytes(fd: RawFd, level: i32, name: i32, value: &[u8]) -> Result<()> {
+    let length = value.len() as libc::socklen_t;
+    // SAFETY: `value` is valid for its length.
+    check(unsafe { libc::setsockopt(fd, level, name, value.as_ptr().cast(), length) }).map(drop)
+}
+
+/// Reads an option into a value of any length, which says what is asked.
+pub fn read_socket_option_bytes(fd: RawFd, level: i32, name: i32, value: &mut [u8]) -> Result<()> {
+    let mut length = value.len() as libc::socklen_t;
+    // SAFETY: `value` is valid for its length.
+    check(unsafe { libc::getsockopt(fd, level, name, value.as_mut_ptr().cast(), &mut length) })
+        .map(drop)
+}
+
 /// The ioctl that tells whether the urgent byte is the next to be read.
 pub const SIOCATMARK: libc::Ioctl = 0x8905;
 

@@ -86,7 +86,7 @@ impl Interface {
         (in_addr(address), index)
     }
 
-    fn index(self) -> u32 {
+    pub fn index(self) -> u32 {
         match self {
             Interface::Index(index) => index,
             Interface::Any | Interface::Address(_) => 0,
@@ -161,7 +161,7 @@ impl Membership {
             (Interface::Address(interface), IpAddr::V4(group), Some(IpAddr::V4(source))) => {
                 apply_source_by_address(change, fd, group, interface, source)
             }
-            _ => self.apply_by_index(change, fd),
+            _ => self.on_its_interface().apply_by_index(change, fd),
         };
         applied.map_err(|error| match (error.raw_os_error(), change) {
             (Some(libc::EADDRINUSE), _) => Status::INVALID,
@@ -171,6 +171,21 @@ impl Membership {
             }
             (errno, _) => Status::from_call_errno(errno.unwrap_or(0)),
         })
+    }
+
+    /// The same, with the interface that a group of IPv6 is on where none is named. Of the sources of such a membership Linux
+    /// finds nothing unless it is told the index.
+    pub fn on_its_interface(self) -> Membership {
+        let interface = match (self.interface, self.group) {
+            (Interface::Any, IpAddr::V6(group)) => {
+                system::interface_towards(group).map(Interface::Index)
+            }
+            _ => None,
+        };
+        Membership {
+            interface: interface.unwrap_or(self.interface),
+            ..self
+        }
     }
 
     fn apply_by_address(&self, change: Change, fd: RawFd, group: Ipv4Addr) -> std::io::Result<()> {
@@ -282,17 +297,17 @@ pub fn ipv4(bytes: &[u8], offset: usize) -> Result<Ipv4Addr, Status> {
     field::<4>(bytes, offset).map(Ipv4Addr::from)
 }
 
-fn ipv6(bytes: &[u8], offset: usize) -> Result<Ipv6Addr, Status> {
+pub fn ipv6(bytes: &[u8], offset: usize) -> Result<Ipv6Addr, Status> {
     field::<16>(bytes, offset).map(Ipv6Addr::from)
 }
 
-fn index(bytes: &[u8], offset: usize) -> Result<Interface, Status> {
+pub fn index(bytes: &[u8], offset: usize) -> Result<Interface, Status> {
     let index = u32::from_ne_bytes(field(bytes, offset)?);
     Ok(Interface::from_index(index))
 }
 
 /// The address in the SOCKADDR_STORAGE at `offset`.
-fn address(bytes: &[u8], offset: usize, family: Family) -> Result<IpAddr, Status> {
+pub fn address(bytes: &[u8], offset: usize, family: Family) -> Result<IpAddr, Status> {
     let storage = bytes.get(offset..).ok_or(Status::FAULT)?;
     match Address::from_windows(storage, family) {
         Ok(address) => Ok(address.socket_addr().ip()),
