@@ -23,6 +23,7 @@ use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, SYNCHRONIZE};
 use windows_sys::Win32::System::Com::BLOB;
 use windows_sys::Win32::System::IO::*;
+use windows_sys::Win32::System::Registry::{REG_BINARY, REG_DWORD, REG_SZ};
 use windows_sys::Win32::System::SystemInformation::SYSTEM_INFO;
 use windows_sys::Win32::System::SystemServices::*;
 use windows_sys::Win32::System::Threading::*;
@@ -156,6 +157,7 @@ pub fn kernel_constants() -> Vec<Section> {
             MB_TOPMOST, MB_SETFOREGROUND,
         }
         "MessageBox" Decimal { IDOK, IDCANCEL, IDABORT, IDRETRY, IDIGNORE, IDYES, IDNO }
+        "Values of the registry" Decimal { REG_SZ, REG_BINARY, REG_DWORD }
         "SetTimer" Hexadecimal { USER_TIMER_MINIMUM, USER_TIMER_MAXIMUM }
     }
 }
@@ -294,14 +296,15 @@ pub fn socket_constants() -> Vec<Section> {
         }
         "Name spaces" Decimal {
             NS_ALL, NS_DNS, NS_NETBT, NS_WINS, NS_NLA, NS_NTDS, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_HWND, NSP_NOTIFY_EVENT,
-            NSP_NOTIFY_PORT, NSP_NOTIFY_APC, COMP_EQUAL, COMP_NOTLESS,
+            NSP_NOTIFY_PORT, NSP_NOTIFY_APC, COMP_EQUAL, COMP_NOTLESS, RNRSERVICE_REGISTER, RNRSERVICE_DEREGISTER,
+            RNRSERVICE_DELETE,
             ADDRINFOEX_VERSION_2,
         }
         "Name spaces" Hexadecimal {
             LUP_DEEP, LUP_CONTAINERS, LUP_NOCONTAINERS, LUP_NEAREST, LUP_RETURN_NAME, LUP_RETURN_TYPE,
             LUP_RETURN_VERSION, LUP_RETURN_COMMENT, LUP_RETURN_ADDR, LUP_RETURN_BLOB, LUP_RETURN_ALIASES,
             LUP_RETURN_QUERY_STRING, LUP_RETURN_ALL, LUP_RES_SERVICE, LUP_FLUSHCACHE, LUP_FLUSHPREVIOUS,
-            RESULT_IS_ALIAS, RESULT_IS_ADDED, RESULT_IS_CHANGED, RESULT_IS_DELETED,
+            RESULT_IS_ALIAS, RESULT_IS_ADDED, RESULT_IS_CHANGED, RESULT_IS_DELETED, SERVICE_MULTIPLE,
         }
         "TransmitFile, TransmitPackets and DisconnectEx" Hexadecimal {
             TF_DISCONNECT, TF_REUSE_SOCKET, TF_WRITE_BEHIND, TF_USE_DEFAULT_WORKER, TF_USE_SYSTEM_THREAD,
@@ -502,6 +505,22 @@ pub fn structures() -> Vec<Structure> {
         "BLOB" = BLOB { cbSize, pBlobData }
         "AFPROTOCOLS" = AFPROTOCOLS { iAddressFamily, iProtocol }
         "WSAVERSION" = WSAVERSION { dwVersion, ecHow }
+        "WSANAMESPACE_INFOA" = WSANAMESPACE_INFOA { NSProviderId, dwNameSpace, fActive, dwVersion, lpszIdentifier }
+        "WSANAMESPACE_INFOW" = WSANAMESPACE_INFOW { NSProviderId, dwNameSpace, fActive, dwVersion, lpszIdentifier }
+        "WSANAMESPACE_INFOEXA" = WSANAMESPACE_INFOEXA {
+            NSProviderId, dwNameSpace, fActive, dwVersion, lpszIdentifier, ProviderSpecific,
+        }
+        "WSANAMESPACE_INFOEXW" = WSANAMESPACE_INFOEXW {
+            NSProviderId, dwNameSpace, fActive, dwVersion, lpszIdentifier, ProviderSpecific,
+        }
+        "WSANSCLASSINFOA" = WSANSCLASSINFOA { lpszName, dwNameSpace, dwValueType, dwValueSize, lpValue }
+        "WSANSCLASSINFOW" = WSANSCLASSINFOW { lpszName, dwNameSpace, dwValueType, dwValueSize, lpValue }
+        "WSASERVICECLASSINFOA" = WSASERVICECLASSINFOA {
+            lpServiceClassId, lpszServiceClassName, dwCount, lpClassInfos,
+        }
+        "WSASERVICECLASSINFOW" = WSASERVICECLASSINFOW {
+            lpServiceClassId, lpszServiceClassName, dwCount, lpClassInfos,
+        }
         "WSAQUERYSETA" = WSAQUERYSETA {
             dwSize, lpszServiceInstanceName, lpServiceClassId, lpVersion, lpszComment, dwNameSpace,
             lpNSProviderId, lpszContext, dwNumberOfProtocols, lpafpProtocols, lpszQueryString,

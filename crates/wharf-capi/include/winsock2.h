@@ -482,10 +482,95 @@ typedef struct _WSAQuerySetW WHARF_WSAQUERYSET(LPWSTR) WSAQUERYSETW, *PWSAQUERYS
 typedef WSAQUERYSETW WSAQUERYSET, *PWSAQUERYSET, *LPWSAQUERYSET;
 #define WSALookupServiceBegin WSALookupServiceBeginW
 #define WSALookupServiceNext WSALookupServiceNextW
+#define WSASetService WSASetServiceW
 #else
 typedef WSAQUERYSETA WSAQUERYSET, *PWSAQUERYSET, *LPWSAQUERYSET;
 #define WSALookupServiceBegin WSALookupServiceBeginA
 #define WSALookupServiceNext WSALookupServiceNextA
+#define WSASetService WSASetServiceA
+#endif
+
+#define WHARF_WSANAMESPACE_INFO(String) \
+    {                                   \
+        GUID NSProviderId;              \
+        DWORD dwNameSpace;              \
+        BOOL fActive;                   \
+        DWORD dwVersion;                \
+        String lpszIdentifier;          \
+    }
+typedef struct _WSANAMESPACE_INFOA WHARF_WSANAMESPACE_INFO(LPSTR) WSANAMESPACE_INFOA, *PWSANAMESPACE_INFOA,
+    *LPWSANAMESPACE_INFOA;
+typedef struct _WSANAMESPACE_INFOW WHARF_WSANAMESPACE_INFO(LPWSTR) WSANAMESPACE_INFOW, *PWSANAMESPACE_INFOW,
+    *LPWSANAMESPACE_INFOW;
+
+#define WHARF_WSANAMESPACE_INFOEX(String) \
+    {                                     \
+        GUID NSProviderId;                \
+        DWORD dwNameSpace;                \
+        BOOL fActive;                     \
+        DWORD dwVersion;                  \
+        String lpszIdentifier;            \
+        BLOB ProviderSpecific;            \
+    }
+typedef struct _WSANAMESPACE_INFOEXA WHARF_WSANAMESPACE_INFOEX(LPSTR) WSANAMESPACE_INFOEXA, *PWSANAMESPACE_INFOEXA,
+    *LPWSANAMESPACE_INFOEXA;
+typedef struct _WSANAMESPACE_INFOEXW WHARF_WSANAMESPACE_INFOEX(LPWSTR) WSANAMESPACE_INFOEXW, *PWSANAMESPACE_INFOEXW,
+    *LPWSANAMESPACE_INFOEXW;
+
+#define WHARF_WSANSCLASSINFO(String) \
+    {                                \
+        String lpszName;             \
+        DWORD dwNameSpace;           \
+        DWORD dwValueType;           \
+        DWORD dwValueSize;           \
+        LPVOID lpValue;              \
+    }
+typedef struct _WSANSClassInfoA WHARF_WSANSCLASSINFO(LPSTR) WSANSCLASSINFOA, *PWSANSCLASSINFOA, *LPWSANSCLASSINFOA;
+typedef struct _WSANSClassInfoW WHARF_WSANSCLASSINFO(LPWSTR) WSANSCLASSINFOW, *PWSANSCLASSINFOW, *LPWSANSCLASSINFOW;
+
+#define WHARF_WSASERVICECLASSINFO(String, Infos) \
+    {                                            \
+        LPGUID lpServiceClassId;                 \
+        String lpszServiceClassName;             \
+        DWORD dwCount;                           \
+        Infos lpClassInfos;                      \
+    }
+typedef struct _WSAServiceClassInfoA WHARF_WSASERVICECLASSINFO(LPSTR, LPWSANSCLASSINFOA) WSASERVICECLASSINFOA,
+    *PWSASERVICECLASSINFOA, *LPWSASERVICECLASSINFOA;
+typedef struct _WSAServiceClassInfoW WHARF_WSASERVICECLASSINFO(LPWSTR, LPWSANSCLASSINFOW) WSASERVICECLASSINFOW,
+    *PWSASERVICECLASSINFOW, *LPWSASERVICECLASSINFOW;
+
+typedef INT WSAESETSERVICEOP, *PWSAESETSERVICEOP, *LPWSAESETSERVICEOP; /* RNRSERVICE_ */
+
+/* Names of values of a class of services */
+#define SERVICE_TYPE_VALUE_TCPPORTA "TcpPort"
+#define SERVICE_TYPE_VALUE_TCPPORTW L"TcpPort"
+#define SERVICE_TYPE_VALUE_UDPPORTA "UdpPort"
+#define SERVICE_TYPE_VALUE_UDPPORTW L"UdpPort"
+#ifdef UNICODE
+#define SERVICE_TYPE_VALUE_TCPPORT SERVICE_TYPE_VALUE_TCPPORTW
+#define SERVICE_TYPE_VALUE_UDPPORT SERVICE_TYPE_VALUE_UDPPORTW
+typedef WSANAMESPACE_INFOW WSANAMESPACE_INFO, *PWSANAMESPACE_INFO, *LPWSANAMESPACE_INFO;
+typedef WSANAMESPACE_INFOEXW WSANAMESPACE_INFOEX, *PWSANAMESPACE_INFOEX, *LPWSANAMESPACE_INFOEX;
+typedef WSANSCLASSINFOW WSANSCLASSINFO, *PWSANSCLASSINFO, *LPWSANSCLASSINFO;
+typedef WSASERVICECLASSINFOW WSASERVICECLASSINFO, *PWSASERVICECLASSINFO, *LPWSASERVICECLASSINFO;
+#define WSAEnumNameSpaceProviders WSAEnumNameSpaceProvidersW
+#define WSAEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExW
+#define WSAGetServiceClassInfo WSAGetServiceClassInfoW
+#define WSAGetServiceClassNameByClassId WSAGetServiceClassNameByClassIdW
+#define WSAInstallServiceClass WSAInstallServiceClassW
+#else
+#define SERVICE_TYPE_VALUE_TCPPORT SERVICE_TYPE_VALUE_TCPPORTA
+#define SERVICE_TYPE_VALUE_UDPPORT SERVICE_TYPE_VALUE_UDPPORTA
+typedef WSANAMESPACE_INFOA WSANAMESPACE_INFO, *PWSANAMESPACE_INFO, *LPWSANAMESPACE_INFO;
+typedef WSANAMESPACE_INFOEXA WSANAMESPACE_INFOEX, *PWSANAMESPACE_INFOEX, *LPWSANAMESPACE_INFOEX;
+typedef WSANSCLASSINFOA WSANSCLASSINFO, *PWSANSCLASSINFO, *LPWSANSCLASSINFO;
+typedef WSASERVICECLASSINFOA WSASERVICECLASSINFO, *PWSASERVICECLASSINFO, *LPWSASERVICECLASSINFO;
+#define WSAEnumNameSpaceProviders WSAEnumNameSpaceProvidersA
+#define WSAEnumNameSpaceProvidersEx WSAEnumNameSpaceProvidersExA
+#define WSAGetServiceClassInfo WSAGetServiceClassInfoA
+#define WSAGetServiceClassNameByClassId WSAGetServiceClassNameByClassIdA
+#define WSAInstallServiceClass WSAInstallServiceClassA
 #endif
 
 typedef INT WSACOMPLETIONTYPE, *PWSACOMPLETIONTYPE, *LPWSACOMPLETIONTYPE; /* NSP_NOTIFY_ */
@@ -523,6 +608,25 @@ INT WSALookupServiceNextW(HANDLE hLookup, DWORD dwControlFlags, LPDWORD lpdwBuff
 INT WSALookupServiceEnd(HANDLE hLookup);
 INT WSANSPIoctl(HANDLE hLookup, DWORD dwControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer, LPVOID lpvOutBuffer,
                 DWORD cbOutBuffer, LPDWORD lpcbBytesReturned, LPWSACOMPLETION lpCompletion);
+INT WSAEnumNameSpaceProvidersA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOA lpnspBuffer);
+INT WSAEnumNameSpaceProvidersW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOW lpnspBuffer)
+    WHARF_WIDE_SYMBOL(WSAEnumNameSpaceProvidersW);
+INT WSAEnumNameSpaceProvidersExA(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXA lpnspBuffer);
+INT WSAEnumNameSpaceProvidersExW(LPDWORD lpdwBufferLength, LPWSANAMESPACE_INFOEXW lpnspBuffer)
+    WHARF_WIDE_SYMBOL(WSAEnumNameSpaceProvidersExW);
+INT WSASetServiceA(LPWSAQUERYSETA lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags);
+INT WSASetServiceW(LPWSAQUERYSETW lpqsRegInfo, WSAESETSERVICEOP essoperation, DWORD dwControlFlags)
+    WHARF_WIDE_SYMBOL(WSASetServiceW);
+INT WSAInstallServiceClassA(LPWSASERVICECLASSINFOA lpServiceClassInfo);
+INT WSAInstallServiceClassW(LPWSASERVICECLASSINFOW lpServiceClassInfo) WHARF_WIDE_SYMBOL(WSAInstallServiceClassW);
+INT WSARemoveServiceClass(LPGUID lpServiceClassId);
+INT WSAGetServiceClassInfoA(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize,
+                            LPWSASERVICECLASSINFOA lpServiceClassInfo);
+INT WSAGetServiceClassInfoW(LPGUID lpProviderId, LPGUID lpServiceClassId, LPDWORD lpdwBufSize,
+                            LPWSASERVICECLASSINFOW lpServiceClassInfo) WHARF_WIDE_SYMBOL(WSAGetServiceClassInfoW);
+INT WSAGetServiceClassNameByClassIdA(LPGUID lpServiceClassId, LPSTR lpszServiceClassName, LPDWORD lpdwBufferLength);
+INT WSAGetServiceClassNameByClassIdW(LPGUID lpServiceClassId, LPWSTR lpszServiceClassName, LPDWORD lpdwBufferLength)
+    WHARF_WIDE_SYMBOL(WSAGetServiceClassNameByClassIdW);
 INT WSAProviderConfigChange(LPHANDLE lpNotificationHandle, LPWSAOVERLAPPED lpOverlapped,
                             LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 WHARF_END_DECLARATIONS

@@ -3,8 +3,9 @@
 use core::ffi::c_void;
 
 use wharf_sys::{
-    ADDRINFOA, ERROR_INVALID_PARAMETER, HANDLE, SOCKADDR, WSAEINVAL, WSAPROTOCOL_INFOW,
-    WSAQUERYSETA, WSASetLastError, in_units, socklen_t,
+    ADDRINFOA, ERROR_INVALID_PARAMETER, GUID, HANDLE, SOCKADDR, WSAEINVAL, WSAESETSERVICEOP,
+    WSANAMESPACE_INFOA, WSANAMESPACE_INFOEXA, WSAPROTOCOL_INFOW, WSAQUERYSETA,
+    WSASERVICECLASSINFOA, WSASetLastError, in_units, socklen_t,
 };
 
 /// The addresses of a host with the port of a service, names in 32-bit units.
@@ -158,4 +159,95 @@ unsafe extern "C" fn WSALookupServiceNextW32(
 ) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { in_units::next_of_lookup::<u32>(lookup, flags, length, results) }
+}
+
+/// Lists the providers of name spaces.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaenumnamespaceprovidersw>
+///
+/// # Safety
+/// As for `WSAEnumNameSpaceProvidersW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAEnumNameSpaceProvidersW32(
+    length: *mut u32,
+    buffer: *mut WSANAMESPACE_INFOA,
+) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::enum_name_spaces::<u32>(length, buffer) }
+}
+
+/// Lists the providers of name spaces, with what they keep for themselves.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsaenumnamespaceprovidersexw>
+///
+/// # Safety
+/// As for `WSAEnumNameSpaceProvidersExW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAEnumNameSpaceProvidersExW32(
+    length: *mut u32,
+    buffer: *mut WSANAMESPACE_INFOEXA,
+) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::enum_name_spaces_ex::<u32>(length, buffer) }
+}
+
+/// Makes a class of services known.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsainstallserviceclassw>
+///
+/// # Safety
+/// As for `WSAInstallServiceClassW`, texts being in 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAInstallServiceClassW32(info: *const WSASERVICECLASSINFOA) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::install_class::<u32>(info) }
+}
+
+/// Tells what a provider knows of a class of services.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsagetserviceclassinfow>
+///
+/// # Safety
+/// As for `WSAGetServiceClassInfoW`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAGetServiceClassInfoW32(
+    provider: *const GUID,
+    class: *const GUID,
+    length: *mut u32,
+    buffer: *mut WSASERVICECLASSINFOA,
+) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::class_info::<u32>(provider, class, length, buffer) }
+}
+
+/// Tells the name of a class of services.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsagetserviceclassnamebyclassidw>
+///
+/// # Safety
+/// As for `WSAGetServiceClassNameByClassIdW`, the length being 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSAGetServiceClassNameByClassIdW32(
+    class: *const GUID,
+    name: *mut u32,
+    length: *mut u32,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { in_units::class_name(class, name, length) }
+}
+
+/// Registers a service or lets it go.
+///
+/// Windows: <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-wsasetservicew>
+///
+/// # Safety
+/// As for `WSASetServiceW`, texts being in 32-bit units.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn WSASetServiceW32(
+    service: *const WSAQUERYSETA,
+    operation: WSAESETSERVICEOP,
+    flags: u32,
+) -> i32 {
+    // SAFETY: the caller's promise; the structures differ in what a text consists of.
+    unsafe { in_units::set_service::<u32>(service, operation, flags) }
 }

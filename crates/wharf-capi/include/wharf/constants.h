@@ -267,6 +267,11 @@
 #define IDYES 6
 #define IDNO 7
 
+/* Values of the registry */
+#define REG_SZ 1
+#define REG_BINARY 3
+#define REG_DWORD 4
+
 /* SetTimer */
 #define USER_TIMER_MINIMUM 0xA
 #define USER_TIMER_MAXIMUM 0x7FFFFFFF

@@ -18,6 +18,72 @@
         }                                                                                                      \
     } while (0)
 
+/* Classes of services: that of a program's own, and one of svcguid.h. */
+static void classes_of_services(LPGUID provider) {
+    GUID own = {0x77617266, 1, 2, {3, 4, 5, 6, 7, 8, 9, 10}}, telnet = SVCID_TCP(23);
+    TCHAR name[] = _T("Lighthouse"), value_name[] = SERVICE_TYPE_VALUE_TCPPORT, told[32];
+    DWORD port = 4711, length = 0, characters = 32;
+    WSANSCLASSINFO value;
+    WSASERVICECLASSINFO class_info, *found;
+    WSAQUERYSET service;
+
+    value.lpszName = value_name;
+    value.dwNameSpace = NS_DNS;
+    value.dwValueType = REG_DWORD;
+    value.dwValueSize = sizeof port;
+    value.lpValue = &port;
+    class_info.lpServiceClassId = &own;
+    class_info.lpszServiceClassName = name;
+    class_info.dwCount = 1;
+    class_info.lpClassInfos = &value;
+    CHECK(WSAInstallServiceClass(&class_info) == 0);
+    CHECK(WSAInstallServiceClass(&class_info) == SOCKET_ERROR && WSAGetLastError() == WSAEALREADY);
+    CHECK(WSAGetServiceClassInfo(provider, &own, &length, &class_info) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSAEFAULT && length > sizeof *found);
+    found = (WSASERVICECLASSINFO *)malloc(length);
+    CHECK(WSAGetServiceClassInfo(provider, &own, &length, found) == 0);
+    CHECK(memcmp(found->lpszServiceClassName, name, sizeof name) == 0 && found->dwCount == 1);
+    CHECK(memcmp(found->lpClassInfos->lpszName, value_name, sizeof value_name) == 0);
+    CHECK(found->lpClassInfos->dwValueType == REG_DWORD && *(DWORD *)found->lpClassInfos->lpValue == port);
+    free(found);
+    CHECK(WSAGetServiceClassNameByClassId(&own, told, &characters) == 0 && characters == 11);
+    CHECK(memcmp(told, name, sizeof name) == 0);
+    CHECK(WSARemoveServiceClass(&own) == 0);
+    CHECK(WSARemoveServiceClass(&own) == SOCKET_ERROR && WSAGetLastError() == WSATYPE_NOT_FOUND);
+    characters = 32;
+    CHECK(WSAGetServiceClassNameByClassId(&telnet, told, &characters) == 0 && characters == 7);
+    CHECK(memcmp(told, _T("telnet"), 7 * sizeof(TCHAR)) == 0);
+
+    memset(&service, 0, sizeof service);
+    service.dwSize = sizeof service;
+    service.dwNameSpace = NS_DNS;
+    service.lpszServiceInstanceName = name;
+    service.lpServiceClassId = &telnet;
+    CHECK(WSASetService(&service, RNRSERVICE_REGISTER, SERVICE_MULTIPLE) == 0);
+    CHECK(WSASetService(&service, RNRSERVICE_DEREGISTER, 0) == 0);
+    CHECK(WSASetService(&service, RNRSERVICE_DELETE, 0) == SOCKET_ERROR && WSAGetLastError() == WSASERVICE_NOT_FOUND);
+}
+
+/* The name spaces there are, and the classes of services that the one of DNS knows. */
+static void name_spaces(void) {
+    char buffer[1000];
+    WSANAMESPACE_INFO *info = (WSANAMESPACE_INFO *)buffer;
+    WSANAMESPACE_INFOEX *more = (WSANAMESPACE_INFOEX *)buffer;
+    GUID provider;
+    DWORD length = 0;
+    CHECK(WSAEnumNameSpaceProviders(&length, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAEFAULT);
+    CHECK(length > sizeof *info && length <= sizeof buffer);
+    CHECK(WSAEnumNameSpaceProviders(&length, info) == 1);
+    CHECK(info->dwNameSpace == NS_DNS && info->fActive);
+    CHECK(memcmp(info->lpszIdentifier, _T("Tcpip"), 6 * sizeof(TCHAR)) == 0);
+    provider = info->NSProviderId;
+    length = sizeof buffer;
+    CHECK(WSAEnumNameSpaceProvidersEx(&length, more) == 1);
+    CHECK(memcmp(&more->NSProviderId, &provider, sizeof provider) == 0);
+    CHECK(memcmp(more->lpszIdentifier, _T("Tcpip"), 6 * sizeof(TCHAR)) == 0 && more->ProviderSpecific.cbSize == 0);
+    classes_of_services(&provider);
+}
+
 int main(void) {
     WSADATA started;
     GUID service = SVCID_TCP(80);
@@ -31,6 +97,7 @@ int main(void) {
     struct sockaddr_in *address;
 
     CHECK(WSAStartup(MAKEWORD(2, 2), &started) == 0);
+    name_spaces();
     memset(&query, 0, sizeof query);
     query.dwSize = sizeof query;
     query.dwNameSpace = NS_ALL;

@@ -71,6 +71,10 @@ pub use abi::message::{
 };
 pub use abi::mswsock::{AcceptEx, GetAcceptExSockaddrs};
 pub use abi::multipoint::{WSAGetQOSByName, WSAJoinLeaf};
+pub use abi::name_spaces::{
+    WSAEnumNameSpaceProvidersA, WSAEnumNameSpaceProvidersExA, WSAEnumNameSpaceProvidersExW,
+    WSAEnumNameSpaceProvidersW,
+};
 pub use abi::object::*;
 pub use abi::protocols::*;
 pub use abi::provider::WSAProviderConfigChange;
@@ -78,6 +82,11 @@ pub use abi::provider::WSAProviderConfigChange;
 pub use abi::readiness::select_within;
 pub use abi::readiness::{
     __WSAFDIsSet, WSAAsyncSelect, WSAEnumNetworkEvents, WSAEventSelect, WSAPoll, select,
+};
+pub use abi::services::{
+    WSAGetServiceClassInfoA, WSAGetServiceClassInfoW, WSAGetServiceClassNameByClassIdA,
+    WSAGetServiceClassNameByClassIdW, WSAInstallServiceClassA, WSAInstallServiceClassW,
+    WSARemoveServiceClass, WSASetServiceA, WSASetServiceW,
 };
 pub use abi::synch::{
     DeleteCriticalSection, EnterCriticalSection, InitializeCriticalSection,

@@ -173,6 +173,7 @@ wrapped_codes! {
     NO_PROTOCOL_OPTION = WSAENOPROTOOPT;
     NO_RECOVERY = WSANO_RECOVERY;
     NO_MORE_RESULTS = WSA_E_NO_MORE;
+    NO_SUCH_CLASS = WSA_INVALID_PARAMETER; // of services, where no identifier is given
     NO_SUCH_HANDLE = WSA_INVALID_HANDLE; // where winsock tells it so
     NO_SUCH_SERVICE = WSASERVICE_NOT_FOUND; // in a name space
     OPERATION_UNSUPPORTED = WSAEOPNOTSUPP;

@@ -87,6 +87,7 @@ mod select;
 mod select_conditions;
 mod semaphores;
 mod sent_messages;
+mod services;
 mod shared_addresses;
 mod shutdown;
 mod socket_names;

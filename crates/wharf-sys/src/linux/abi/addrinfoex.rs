@@ -20,14 +20,12 @@ use super::ws2tcpip::read_hints;
 use crate::platform::engine::request::Overlapped;
 use crate::platform::last_error;
 use crate::platform::names::async_resolve::{self, Answer, Asker};
+use crate::platform::names::lookup::{PROVIDER, is_same};
 use crate::platform::names::resolve::{self, Hints, Resolved};
 use crate::platform::objects::handle;
 use crate::platform::objects::object::Event;
 use crate::platform::startup;
 use crate::platform::status::Status;
-
-/// The provider of Microsoft's TCP/IP for the name space of DNS.
-const DNS_PROVIDER: GUID = GUID::from_u128(0x22059D40_7E9E_11CF_AE5A_00AA00A7112B);
 
 /// The addresses of a host with the port of a service, in a name space: 0 and a list, or a WSA code and null.
 ///
@@ -192,10 +190,9 @@ pub unsafe fn get_addr_info_ex<U: Unit>(
 /// # Safety
 /// `provider` is null or valid.
 unsafe fn check_space(space: u32, provider: *const GUID) -> Result<(), Status> {
-    let parts = |guid: &GUID| (guid.data1, guid.data2, guid.data3, guid.data4);
     let is_known = provider.is_null()
         // SAFETY: not null, so valid by the caller's promise.
-        || parts(&unsafe { provider.read_unaligned() }) == parts(&DNS_PROVIDER);
+        || is_same(&unsafe { provider.read_unaligned() }, &PROVIDER);
     match space {
         NS_ALL | NS_DNS if is_known => Ok(()),
         _ => Err(Status::NO_SUCH_SERVICE),

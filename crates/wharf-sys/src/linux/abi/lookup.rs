@@ -5,23 +5,22 @@ use core::ffi::c_void;
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::Networking::WinSock::*;
 use windows_sys::Win32::System::IO::OVERLAPPED;
-use windows_sys::core::GUID;
 
+use super::pieces::{Pieces, lay_out};
 use super::read;
 use super::text::{Unit, string};
 use crate::platform::engine::request::{Delivery, Overlapped};
 use crate::platform::last_error;
 use crate::platform::messages::window;
 use crate::platform::names::database::Transport;
-use crate::platform::names::lookup::{self, Class, Found, Lookup, Parts, Query, Wanted};
+use crate::platform::names::lookup::{
+    self, Class, Found, Lookup, PROVIDER, Parts, Query, Wanted, is_same,
+};
 use crate::platform::objects::handle;
 use crate::platform::objects::notification::{Notification, PacketTo};
 use crate::platform::sockets::address::{Address, Family};
 use crate::platform::startup;
 use crate::platform::status::Status;
-
-/// The provider of the name space of DNS, as Windows lists it.
-const PROVIDER: GUID = GUID::from_u128(0x22059D40_7E9E_11CF_AE5A_00AA00A7112B);
 
 /// Begins a query of a name space and stores a handle for it, to be closed with `WSALookupServiceEnd`.
 ///
@@ -157,11 +156,6 @@ fn protocol(entry: AFPROTOCOLS) -> Option<Wanted> {
     Some((family, transport))
 }
 
-fn is_same(one: &GUID, other: &GUID) -> bool {
-    let fields = |id: &GUID| (id.data1, id.data2, id.data3, id.data4);
-    fields(one) == fields(other)
-}
-
 /// Writes the next result of a query, and what it points to, into a buffer of `*lpdwbufferlength` bytes. If it has no room
 /// there (WSAEFAULT) the length that it needs is stored; the next call tells it again, or skips it with
 /// LUP_FLUSHPREVIOUS.
@@ -216,22 +210,15 @@ pub unsafe fn next<U: Unit>(
     let next = || {
         startup::check()?;
         let lookup = lookup::find(handle)?;
-        // SAFETY: the caller's promise.
-        let given = unsafe { read(length) }?;
-        let room = if results.is_null() { 0 } else { given as usize };
+        // SAFETY: the caller's promise; it is looked at before anything is asked.
+        unsafe { read(length) }?;
         let parts = parts(flags).within(lookup.query.parts);
         let tell = |found: &Found| {
-            let mut count = Pieces::counting();
-            write_result::<U>(&mut count, &lookup.query, parts, found);
-            if room < count.used {
-                // SAFETY: not null, so valid by the caller's promise.
-                unsafe { length.write_unaligned(count.used as u32) };
-                return Err(Status::FAULT);
-            }
-            // SAFETY: there is room for what was counted, by the caller's promise.
-            let mut pieces = unsafe { Pieces::into_buffer(results.cast()) };
-            write_result::<U>(&mut pieces, &lookup.query, parts, found);
-            Ok(())
+            let put = |pieces: &mut Pieces| {
+                write_result::<U>(pieces, &lookup.query, parts, found);
+            };
+            // SAFETY: the caller's promise.
+            unsafe { lay_out(results.cast(), length, put) }
         };
         lookup.next(parts.aliases, flags & LUP_FLUSHPREVIOUS != 0, tell)
     };
@@ -300,60 +287,6 @@ fn address_info(
         RemoteAddr: remote,
         iSocketType: kind,
         iProtocol: protocol,
-    }
-}
-
-/// Pieces of a buffer, one behind the other and aligned as the buffer is; or what they come to.
-struct Pieces {
-    base: *mut u8, // null: they are counted only
-    used: usize,
-}
-
-impl Pieces {
-    fn counting() -> Pieces {
-        Pieces {
-            base: std::ptr::null_mut(),
-            used: 0,
-        }
-    }
-
-    /// # Safety
-    /// `base` is valid for writes of whatever is put there.
-    unsafe fn into_buffer(base: *mut u8) -> Pieces {
-        Pieces { base, used: 0 }
-    }
-
-    fn reserve<T>(&mut self, count: usize) -> *mut T {
-        let place = self.base.wrapping_add(self.used);
-        self.used += (count * size_of::<T>()).next_multiple_of(align_of::<u64>());
-        place.cast()
-    }
-
-    /// Writes at a place that was reserved.
-    fn write<T>(&self, place: *mut T, value: T) {
-        if !self.base.is_null() {
-            // SAFETY: reserved, so within the buffer, by the promise of `into_buffer`.
-            unsafe { place.write_unaligned(value) };
-        }
-    }
-
-    fn put<T>(&mut self, value: T) -> *mut T {
-        let place = self.reserve(1);
-        self.write(place, value);
-        place
-    }
-
-    fn put_all<T: Copy>(&mut self, values: &[T]) -> *mut T {
-        let place = self.reserve::<T>(values.len());
-        for (index, value) in values.iter().enumerate() {
-            self.write(place.wrapping_add(index), *value);
-        }
-        place
-    }
-
-    fn text<U: Unit>(&mut self, text: &[u8]) -> *mut u8 {
-        let units = [U::units(text), vec![U::default()]].concat();
-        self.put_all(&units).cast()
     }
 }
 

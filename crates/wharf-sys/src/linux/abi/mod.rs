@@ -20,10 +20,13 @@ pub mod lookup;
 pub mod message;
 pub mod mswsock;
 pub mod multipoint;
+pub mod name_spaces;
 pub mod object;
+mod pieces;
 pub mod protocols;
 pub mod provider;
 pub mod readiness;
+pub mod services;
 pub mod synch;
 pub mod sysinfo;
 pub mod text;
@@ -40,6 +43,12 @@ pub mod in_units {
     pub use super::hosts::host_name;
     pub use super::inet::{address_to_string, ntop, pton, string_to_address};
     pub use super::lookup::{begin as begin_lookup, next as next_of_lookup};
+    pub use super::name_spaces::{
+        enumerate as enum_name_spaces, enumerate_ex as enum_name_spaces_ex,
+    };
+    pub use super::services::{
+        class_info, class_name, install as install_class, set as set_service,
+    };
     pub use super::text::Unit;
     pub use super::ws2tcpip::{get_addr_info, get_name_info};
 }

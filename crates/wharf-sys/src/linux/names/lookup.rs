@@ -27,6 +27,15 @@ use crate::platform::sockets::address::{Address, Family};
 use crate::platform::status::Status;
 use crate::platform::system;
 
+/// The provider of the name space of DNS, as Windows lists it.
+pub const PROVIDER: GUID = GUID::from_u128(0x22059D40_7E9E_11CF_AE5A_00AA00A7112B);
+
+/// Whether two identifiers are one.
+pub fn is_same(one: &GUID, other: &GUID) -> bool {
+    let fields = |id: &GUID| (id.data1, id.data2, id.data3, id.data4);
+    fields(one) == fields(other)
+}
+
 /// What a query asks for.
 #[derive(Clone)]
 pub struct Query {
@@ -92,10 +101,7 @@ impl Class {
     pub fn of(id: &GUID) -> Option<Class> {
         const RECORD_A: u16 = 1;
         const RECORD_AAAA: u16 = 28;
-        let is = |other: &GUID| {
-            (id.data1, id.data2, id.data3, id.data4)
-                == (other.data1, other.data2, other.data3, other.data4)
-        };
+        let is = |other: &GUID| is_same(id, other);
         let port = id.data1 as u16; // its low half, if it has one
         if is(&SVCID_HOSTNAME) || is(&SVCID_INET_HOSTADDRBYNAME) {
             Some(Class::Host)

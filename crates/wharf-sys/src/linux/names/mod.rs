@@ -6,5 +6,6 @@ pub mod database;
 pub mod endpoint;
 pub mod lookup;
 pub mod resolve;
+pub mod services;
 pub mod text;
 pub mod well_known;
