@@ -298,7 +298,7 @@ pub fn socket_constants() -> Vec<Section> {
             NS_ALL, NS_DNS, NS_NETBT, NS_WINS, NS_NLA, NS_NTDS, NSP_NOTIFY_IMMEDIATELY, NSP_NOTIFY_HWND, NSP_NOTIFY_EVENT,
             NSP_NOTIFY_PORT, NSP_NOTIFY_APC, COMP_EQUAL, COMP_NOTLESS, RNRSERVICE_REGISTER, RNRSERVICE_DEREGISTER,
             RNRSERVICE_DELETE,
-            ADDRINFOEX_VERSION_2,
+            ADDRINFOEX_VERSION_2, ADDRINFOEX_VERSION_3, ADDRINFOEX_VERSION_4, ADDRINFOEX_VERSION_5, ADDRINFOEX_VERSION_6,
         }
         "Name spaces" Hexadecimal {
             LUP_DEEP, LUP_CONTAINERS, LUP_NOCONTAINERS, LUP_NEAREST, LUP_RETURN_NAME, LUP_RETURN_TYPE,
@@ -313,7 +313,8 @@ pub fn socket_constants() -> Vec<Section> {
         }
         "getaddrinfo and getnameinfo" Hexadecimal {
             AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_ALL, AI_ADDRCONFIG, AI_V4MAPPED,
-            AI_NON_AUTHORITATIVE, AI_SECURE, AI_RETURN_PREFERRED_NAMES, AI_FQDN, NI_NOFQDN, NI_NUMERICHOST,
+            AI_EXTENDED, AI_RESOLUTION_HANDLE, AI_RETURN_TTL, AI_RETURN_RESPONSE_FLAGS, AI_NON_AUTHORITATIVE, AI_SECURE,
+            AI_RETURN_PREFERRED_NAMES, AI_FQDN, NI_NOFQDN, NI_NUMERICHOST,
             NI_NAMEREQD, NI_NUMERICSERV, NI_DGRAM, AI_DNS_ONLY, AI_FORCE_CLEAR_TEXT, AI_BYPASS_DNS_CACHE,
             AI_FILESERVER, AI_DISABLE_IDN_ENCODING,
         }
@@ -556,6 +557,26 @@ pub fn structures() -> Vec<Structure> {
         "ADDRINFOEX2W" = ADDRINFOEX2W {
             ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
             ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn,
+        }
+        "ADDRINFOEX3" = ADDRINFOEX3 {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn, ai_interfaceindex,
+        }
+        "ADDRINFOEX4" = ADDRINFOEX4 {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn, ai_interfaceindex, ai_resolutionhandle,
+        }
+        "ADDRINFOEX5" = ADDRINFOEX5 {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn, ai_interfaceindex, ai_resolutionhandle, ai_ttl,
+        }
+        "ADDRINFOEX6" = ADDRINFOEX6 {
+            ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_canonname, ai_addr, ai_blob,
+            ai_bloblen, ai_provider, ai_next, ai_version, ai_fqdn, ai_interfaceindex, ai_resolutionhandle, ai_ttl,
+            ai_numservers, ai_servers, ai_responseflags,
+        }
+        "ADDRINFO_DNS_SERVER" = ADDRINFO_DNS_SERVER {
+            ai_servertype, ai_flags, ai_addrlen, ai_addr, ai_template = Anonymous.ai_template,
         }
         "struct ip_mreq" = IP_MREQ { imr_multiaddr, imr_interface }
         "struct ip_mreq_source" = IP_MREQ_SOURCE { imr_multiaddr, imr_sourceaddr, imr_interface }

@@ -201,6 +201,94 @@ typedef struct addrinfoex2W {
     PWSTR ai_fqdn;
 } ADDRINFOEX2W, *PADDRINFOEX2W, *LPADDRINFOEX2W;
 
+/* Later versions have wide characters only. */
+
+typedef struct addrinfoex3 {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex3 *ai_next;
+    int ai_version;
+    PWSTR ai_fqdn;
+    int ai_interfaceindex;
+} ADDRINFOEX3, *PADDRINFOEX3, *LPADDRINFOEX3;
+
+typedef struct addrinfoex4 {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex4 *ai_next;
+    int ai_version;
+    PWSTR ai_fqdn;
+    int ai_interfaceindex;
+    HANDLE ai_resolutionhandle;
+} ADDRINFOEX4, *PADDRINFOEX4, *LPADDRINFOEX4;
+
+typedef struct addrinfoex5 {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex5 *ai_next;
+    int ai_version;
+    PWSTR ai_fqdn;
+    int ai_interfaceindex;
+    HANDLE ai_resolutionhandle;
+    unsigned int ai_ttl;
+} ADDRINFOEX5, *PADDRINFOEX5, *LPADDRINFOEX5;
+
+typedef struct addrinfo_dns_server {
+    ULONG ai_servertype;
+    ULONG64 ai_flags;
+    ULONG ai_addrlen;
+    struct sockaddr *ai_addr;
+    union {
+        PWSTR ai_template;
+    };
+} ADDRINFO_DNS_SERVER;
+
+typedef struct addrinfoex6 {
+    int ai_flags;
+    int ai_family;
+    int ai_socktype;
+    int ai_protocol;
+    size_t ai_addrlen;
+    PWSTR ai_canonname;
+    struct sockaddr *ai_addr;
+    void *ai_blob;
+    size_t ai_bloblen;
+    LPGUID ai_provider;
+    struct addrinfoex5 *ai_next;
+    int ai_version;
+    PWSTR ai_fqdn;
+    int ai_interfaceindex;
+    HANDLE ai_resolutionhandle;
+    unsigned int ai_ttl;
+    unsigned int ai_numservers;
+    ADDRINFO_DNS_SERVER *ai_servers;
+    ULONG64 ai_responseflags;
+} ADDRINFOEX6, *PADDRINFOEX6;
+
 #ifdef UNICODE
 typedef ADDRINFOW ADDRINFOT, *PADDRINFOT;
 typedef ADDRINFOEXW ADDRINFOEX, *PADDRINFOEX, *LPADDRINFOEX;

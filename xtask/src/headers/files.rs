@@ -126,6 +126,19 @@ const NEWER_THAN_MINGW: &[&str] = &[
     "ADDRINFOEX_VERSION_2",
     "ADDRINFOEX2A",
     "ADDRINFOEX2W",
+    "ADDRINFOEX_VERSION_3",
+    "ADDRINFOEX_VERSION_4",
+    "ADDRINFOEX_VERSION_5",
+    "ADDRINFOEX_VERSION_6",
+    "ADDRINFOEX3",
+    "ADDRINFOEX4",
+    "ADDRINFOEX5",
+    "ADDRINFOEX6",
+    "ADDRINFO_DNS_SERVER",
+    "AI_EXTENDED",
+    "AI_RESOLUTION_HANDLE",
+    "AI_RETURN_TTL",
+    "AI_RETURN_RESPONSE_FLAGS",
 ];
 
 fn contract(sections: &[Section], structures: &[Structure]) -> String {

@@ -84,6 +84,24 @@ static void name_spaces(void) {
     classes_of_services(&provider);
 }
 
+#ifndef __MINGW32__ /* which has no later versions */
+/* Hints of a version, and what it adds to an entry. */
+static void hints_of_a_version(void) {
+    ADDRINFOEX5 hints, *found = NULL;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_flags = AI_EXTENDED | AI_CANONNAME | AI_FQDN | AI_RETURN_TTL;
+    hints.ai_version = ADDRINFOEX_VERSION_5;
+    hints.ai_interfaceindex = 1;
+    CHECK(GetAddrInfoExW(L"127.0.0.1", NULL, NS_DNS, NULL, (ADDRINFOEXW *)&hints, (PADDRINFOEXW *)&found, NULL, NULL, NULL,
+                         NULL) == 0);
+    CHECK(found->ai_version == ADDRINFOEX_VERSION_5 && found->ai_interfaceindex == 1 && found->ai_ttl == 0);
+    CHECK(memcmp(found->ai_fqdn, L"127.0.0.1", 10 * sizeof(WCHAR)) == 0);
+    CHECK(memcmp(found->ai_canonname, L"127.0.0.1", 10 * sizeof(WCHAR)) == 0);
+    CHECK(found->ai_resolutionhandle == NULL && found->ai_next == NULL);
+    FreeAddrInfoExW((PADDRINFOEXW)found);
+}
+#endif
+
 int main(void) {
     WSADATA started;
     GUID service = SVCID_TCP(80);
@@ -98,6 +116,9 @@ int main(void) {
 
     CHECK(WSAStartup(MAKEWORD(2, 2), &started) == 0);
     name_spaces();
+#ifndef __MINGW32__
+    hints_of_a_version();
+#endif
     memset(&query, 0, sizeof query);
     query.dwSize = sizeof query;
     query.dwNameSpace = NS_ALL;

@@ -43,6 +43,7 @@ mod event_select;
 mod event_select_connecting;
 mod event_select_reading;
 mod events;
+mod extended_hints;
 mod extra;
 mod faults;
 mod handles;

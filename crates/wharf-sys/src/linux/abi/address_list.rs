@@ -10,8 +10,8 @@ use std::mem::offset_of;
 use std::ptr::null_mut;
 
 use windows_sys::Win32::Networking::WinSock::{
-    ADDRINFOA, ADDRINFOEX_VERSION_2, ADDRINFOEX2A, ADDRINFOEX2W, ADDRINFOEXA, ADDRINFOEXW,
-    ADDRINFOW, SOCKADDR,
+    ADDRINFOA, ADDRINFOEX2A, ADDRINFOEX2W, ADDRINFOEX3, ADDRINFOEX4, ADDRINFOEX5, ADDRINFOEX6,
+    ADDRINFOEXA, ADDRINFOEXW, ADDRINFOW, SOCKADDR,
 };
 
 use super::text::Unit;
@@ -22,14 +22,28 @@ use crate::platform::sockets::address::Address;
 const _: () = assert!(size_of::<ADDRINFOA>() == size_of::<ADDRINFOW>());
 const _: () = assert!(size_of::<ADDRINFOEXA>() == size_of::<ADDRINFOEXW>());
 const _: () = assert!(size_of::<ADDRINFOEX2A>() == size_of::<ADDRINFOEX2W>());
-/// Version 2 begins as the structure without a version does.
+/// Each version begins as the one before does.
 const _: () = assert!(offset_of!(ADDRINFOEX2A, ai_next) == offset_of!(ADDRINFOEXA, ai_next));
+const _: () = assert!(offset_of!(ADDRINFOEX6, ai_next) == offset_of!(ADDRINFOEXA, ai_next));
+const _: () = assert!(offset_of!(ADDRINFOEX6, ai_fqdn) == offset_of!(ADDRINFOEX2A, ai_fqdn));
+const _: () = assert!(
+    offset_of!(ADDRINFOEX6, ai_interfaceindex) == offset_of!(ADDRINFOEX3, ai_interfaceindex)
+);
+const _: () = assert!(
+    offset_of!(ADDRINFOEX6, ai_resolutionhandle) == offset_of!(ADDRINFOEX4, ai_resolutionhandle)
+);
+const _: () = assert!(offset_of!(ADDRINFOEX6, ai_ttl) == offset_of!(ADDRINFOEX5, ai_ttl));
 
 /// What every entry of a list has in common.
+#[derive(Clone, Copy, Default)]
 pub struct Common {
     pub flags: i32,
     pub socket_type: i32,
     pub protocol: i32,
+    /// Of the structure of GetAddrInfoEx.
+    pub version: u32,
+    /// The interface that was asked for, or 0.
+    pub interface: u32,
 }
 
 /// The names that the first entry of a list bears.
@@ -75,23 +89,22 @@ impl Info for ADDRINFOA {
     }
 }
 
-/// Of GetAddrInfoEx. Programs that asked for one name know nothing of what follows `ai_next`.
-impl Info for ADDRINFOEX2A {
+/// Of GetAddrInfoEx, whatever the version: programs know nothing of what follows theirs. What the C library does not tell is
+/// null or 0: the handle of a resolution, how long the answer holds, whom it is from.
+impl Info for ADDRINFOEX6 {
     fn new(common: &Common, address: &Address, names: [*mut u8; 2], next: *mut Self) -> Self {
-        ADDRINFOEX2A {
+        ADDRINFOEX6 {
             ai_flags: common.flags,
             ai_family: address.family().windows().into(),
             ai_socktype: common.socket_type,
             ai_protocol: common.protocol,
             ai_addrlen: address.len(),
-            ai_canonname: names[0],
-            ai_addr: null_mut(),
-            ai_blob: null_mut(),
-            ai_bloblen: 0,
-            ai_provider: null_mut(),
-            ai_next: next,
-            ai_version: ADDRINFOEX_VERSION_2 as i32,
-            ai_fqdn: names[1],
+            ai_canonname: names[0].cast(),
+            ai_next: next.cast(),
+            ai_version: common.version as i32,
+            ai_fqdn: names[1].cast(),
+            ai_interfaceindex: common.interface as i32,
+            ..ADDRINFOEX6::default()
         }
     }
 
@@ -100,7 +113,7 @@ impl Info for ADDRINFOEX2A {
     }
 
     fn next(&self) -> *mut Self {
-        self.ai_next
+        self.ai_next.cast()
     }
 }
 
@@ -179,6 +192,7 @@ mod tests {
             flags: 2,
             socket_type: 1,
             protocol: 6,
+            ..Common::default()
         };
         let names = Names {
             canonical: Some(b"name"),
@@ -208,7 +222,7 @@ mod tests {
         let id = TypeId::of::<ADDRINFOA>();
         assert!(GIVEN_OUT.lock().contains(&(a.addr(), id)));
         // SAFETY: as above.
-        unsafe { free(a.cast::<ADDRINFOEX2A>()) }; // not a list of that structure
+        unsafe { free(a.cast::<ADDRINFOEX6>()) }; // not a list of that structure
         assert!(GIVEN_OUT.lock().contains(&(a.addr(), id)));
         // SAFETY: as above. What `a` points to is gone already.
         unsafe { free(a) };

@@ -137,7 +137,7 @@ pub unsafe fn get_addr_info_ex<U: Unit>(
         let question = unsafe { Question::read(name, service, hints) }?;
         // SAFETY: the caller's promise.
         let deadline = unsafe { deadline_of(timeout) }?;
-        let common = question.common();
+        let common = question.common;
         if how.overlapped.is_null() {
             if how.routine.is_some() {
                 return Err(Status::INVALID);
@@ -203,12 +203,9 @@ unsafe fn check_space(space: u32, provider: *const GUID) -> Result<(), Status> {
 struct Question {
     name: Option<CString>,
     service: Option<CString>,
-    given: ADDRINFOEXA, // the program's hints, of which only numbers are looked at
+    common: Common, // of the entries of the answer
     hints: Hints,
 }
-
-// SAFETY: the pointers in `given` are null, or the question would have been refused.
-unsafe impl Send for Question {}
 
 impl Question {
     /// # Errors
@@ -228,8 +225,13 @@ impl Question {
             // SAFETY: not null, so valid by the caller's promise.
             false => unsafe { hints.read_unaligned() },
         };
+        let extension = match given.ai_flags as u32 & AI_EXTENDED {
+            0 => Extension::default(),
+            // SAFETY: with that flag the structure is at least of version 2.
+            _ => unsafe { Extension::read::<U>(hints.cast()) }?,
+        };
         let hints = read_hints(&ADDRINFOA {
-            ai_flags: given.ai_flags,
+            ai_flags: given.ai_flags & !extension.flags() as i32,
             ai_family: given.ai_family,
             ai_socktype: given.ai_socktype,
             ai_protocol: given.ai_protocol,
@@ -247,17 +249,15 @@ impl Question {
         Ok(Question {
             name,
             service,
-            given,
+            common: Common {
+                flags: given.ai_flags,
+                socket_type: given.ai_socktype,
+                protocol: given.ai_protocol,
+                version: extension.version.max(ADDRINFOEX_VERSION_2),
+                interface: extension.interface,
+            },
             hints,
         })
-    }
-
-    fn common(&self) -> Common {
-        Common {
-            flags: self.given.ai_flags,
-            socket_type: self.given.ai_socktype,
-            protocol: self.given.ai_protocol,
-        }
     }
 
     fn ask(&self) -> Answer {
@@ -265,15 +265,73 @@ impl Question {
     }
 }
 
-/// The list for an answer. Where both names were asked for, the second is in the entry of version 2.
+/// What hints say that have AI_EXTENDED.
+#[derive(Clone, Copy, Default)]
+struct Extension {
+    version: u32, // 0: they have not
+    interface: u32,
+}
+
+impl Extension {
+    /// # Errors
+    /// `INVALID` for a version that is none or has no form for such units, an interface that does not exist, and servers
+    /// that are to be asked: the C library asks its own.
+    ///
+    /// # Safety
+    /// The structure is of the version that it says, and of version 2 at least.
+    unsafe fn read<U: Unit>(hints: *const ADDRINFOEX2A) -> Result<Extension, Status> {
+        // SAFETY: the caller's promise.
+        let version = unsafe { (&raw const (*hints).ai_version).read_unaligned() } as u32;
+        let latest = match size_of::<U>() {
+            1 => ADDRINFOEX_VERSION_2, // all later ones have wide characters
+            _ => ADDRINFOEX_VERSION_6,
+        };
+        if !(ADDRINFOEX_VERSION_2..=latest).contains(&version) {
+            return Err(Status::INVALID);
+        }
+        let interface = match version {
+            ADDRINFOEX_VERSION_2 => 0,
+            // SAFETY: the caller's promise.
+            _ => unsafe {
+                let hints = hints.cast::<ADDRINFOEX3>();
+                (&raw const (*hints).ai_interfaceindex).read_unaligned() as u32
+            },
+        };
+        let servers = match version {
+            // SAFETY: the caller's promise.
+            ADDRINFOEX_VERSION_6 => unsafe {
+                let hints = hints.cast::<ADDRINFOEX6>();
+                (&raw const (*hints).ai_numservers).read_unaligned()
+            },
+            _ => 0,
+        };
+        if servers != 0 || interface != 0 && !resolve::is_interface(interface) {
+            return Err(Status::INVALID);
+        }
+        Ok(Extension { version, interface })
+    }
+
+    /// The flags that such hints may have besides the usual ones.
+    fn flags(self) -> u32 {
+        let since = |version, flag| if self.version >= version { flag } else { 0 };
+        since(ADDRINFOEX_VERSION_2, AI_EXTENDED)
+            | since(ADDRINFOEX_VERSION_4, AI_RESOLUTION_HANDLE)
+            | since(ADDRINFOEX_VERSION_5, AI_RETURN_TTL)
+            | since(ADDRINFOEX_VERSION_6, AI_RETURN_RESPONSE_FLAGS)
+    }
+}
+
+/// The list for an answer. The qualified name has a place of its own since version 2, which programs know that ask for both
+/// names, or by hints of a version.
 fn make_list<U: Unit>(resolved: &Resolved, common: &Common) -> *mut ADDRINFOEXA {
-    const BOTH: u32 = AI_CANONNAME | AI_FQDN;
+    let set = |flag| common.flags as u32 & flag != 0;
     let name = resolved.canonical_name.as_deref().map(CStr::to_bytes);
+    let in_its_place = set(AI_FQDN) && (set(AI_CANONNAME) || set(AI_EXTENDED));
     let names = Names {
-        canonical: name,
-        qualified: name.filter(|_| common.flags as u32 & BOTH == BOTH),
+        canonical: name.filter(|_| set(AI_CANONNAME) || !in_its_place),
+        qualified: name.filter(|_| in_its_place),
     };
-    address_list::make::<U, ADDRINFOEX2A>(&resolved.addresses, names, common).cast()
+    address_list::make::<U, ADDRINFOEX6>(&resolved.addresses, names, common).cast()
 }
 
 /// The program that started a look-up and goes on.
@@ -366,7 +424,7 @@ pub unsafe extern "system" fn GetAddrInfoExCancel(lphandle: *const HANDLE) -> i3
 /// Nobody uses the list any more.
 pub unsafe extern "system" fn FreeAddrInfoEx(paddrinfoex: *const ADDRINFOEXA) {
     // SAFETY: the caller's promise.
-    unsafe { address_list::free(paddrinfoex.cast::<ADDRINFOEX2A>()) };
+    unsafe { address_list::free(paddrinfoex.cast::<ADDRINFOEX6>()) };
 }
 
 /// Takes a list of `GetAddrInfoEx` back. Null, and what was not given out, is ignored.
@@ -377,7 +435,7 @@ pub unsafe extern "system" fn FreeAddrInfoEx(paddrinfoex: *const ADDRINFOEXA) {
 /// Nobody uses the list any more.
 pub unsafe extern "system" fn FreeAddrInfoExW(paddrinfoex: *const ADDRINFOEXW) {
     // SAFETY: the caller's promise.
-    unsafe { address_list::free(paddrinfoex.cast::<ADDRINFOEX2A>()) };
+    unsafe { address_list::free(paddrinfoex.cast::<ADDRINFOEX6>()) };
 }
 
 /// Would register a name with a name space. As on Windows the name space of DNS takes none: WSANO_RECOVERY.

@@ -79,6 +79,7 @@ pub unsafe fn get_addr_info<U: Unit>(
             flags: hints.ai_flags,
             socket_type: hints.ai_socktype,
             protocol: hints.ai_protocol, // neither is checked against the other
+            ..Common::default()
         };
         let names = Names {
             canonical: resolved.canonical_name.as_deref().map(CStr::to_bytes),

@@ -16,6 +16,7 @@ use super::database::{self, Transport};
 use super::endpoint;
 use crate::platform::sockets::address::{Address, Family};
 use crate::platform::status::Status;
+use crate::platform::system;
 use crate::platform::threads::thread;
 
 /// What a program asks of `getaddrinfo` beside the names.
@@ -394,6 +395,11 @@ fn status_of(eai: i32) -> Status {
         libc::EAI_SOCKTYPE => Status::SOCKET_TYPE_UNSUPPORTED,
         _ => Status::HOST_NOT_FOUND, // EAI_NONAME, an address of another family, a name that is none
     }
+}
+
+/// Whether there is such an interface.
+pub fn is_interface(index: u32) -> bool {
+    system::is_interface(index)
 }
 
 #[cfg(test)]
