@@ -403,6 +403,19 @@ WHARF_END_DECLARATIONS
 static inline char *gai_strerrorA(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_ANSI) }
 static inline WCHAR *gai_strerrorW(int ecode) { WHARF_GAI_STRERROR(ecode, WHARF_GAI_WIDE) }
 
+/* How much of what is sent over a connection should be on its way, and a wait for a change of that. */
+
+static inline int idealsendbacklogquery(SOCKET s, ULONG *pISB) {
+    DWORD returned;
+    return WSAIoctl(s, SIO_IDEAL_SEND_BACKLOG_QUERY, NULL, 0, pISB, sizeof *pISB, &returned, NULL, NULL);
+}
+
+static inline int idealsendbacklognotify(SOCKET s, LPWSAOVERLAPPED lpOverlapped,
+                                         LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine) {
+    DWORD returned;
+    return WSAIoctl(s, SIO_IDEAL_SEND_BACKLOG_CHANGE, NULL, 0, NULL, 0, &returned, lpOverlapped, lpCompletionRoutine);
+}
+
 /* The filter of a multicast membership as a whole, by the control codes. A list that is read has as many sources as
    *SourceCount has room for; afterwards *SourceCount is how many there are. */
 

@@ -179,6 +179,18 @@ static void filters_have_their_sources(void) {
 #endif
 }
 
+static void connections_have_a_backlog(void) {
+#ifndef __MINGW32__
+    SOCKET stream = socket(AF_INET, SOCK_STREAM, 0);
+    WSAOVERLAPPED overlapped;
+    ULONG backlog = 0;
+    memset(&overlapped, 0, sizeof overlapped);
+    CHECK(idealsendbacklogquery(stream, &backlog) == SOCKET_ERROR && WSAGetLastError() == WSAENOTCONN);
+    CHECK(idealsendbacklognotify(stream, &overlapped, NULL) == SOCKET_ERROR && WSAGetLastError() == WSAENOTCONN);
+    CHECK(closesocket(stream) == 0);
+#endif
+}
+
 int main(void) {
     WSADATA data;
     CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
@@ -192,6 +204,7 @@ int main(void) {
     words_that_annotate();
     answers_of_lookups_are_packed();
     filters_have_their_sources();
+    connections_have_a_backlog();
     windows_need_a_class();
     names_of_older_headers();
     CHECK(WSACleanup() == 0);

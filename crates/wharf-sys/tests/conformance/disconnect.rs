@@ -13,7 +13,7 @@ const NEITHER: &str = "takes DisconnectEx for a shutdown: no reuse, no check of 
 
 impl Raw {
     /// DisconnectEx; without a request it is synchronous.
-    fn disconnect(self, flags: u32, reserved: u32, request: Option<&Request>) -> Answer {
+    pub fn disconnect(self, flags: u32, reserved: u32, request: Option<&Request>) -> Answer {
         let disconnect: LPFN_DISCONNECTEX = any_socket().extension(WSAID_DISCONNECTEX).unwrap();
         let overlapped = request.map_or(null_mut(), Request::overlapped);
         // SAFETY: the OVERLAPPED is null or belongs to `request`, which outlives the operation.

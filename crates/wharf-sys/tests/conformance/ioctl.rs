@@ -9,18 +9,19 @@ use crate::harness::*;
 use crate::tcp::*;
 
 const KEY: usize = 0x88;
-const UNTOUCHED_COUNT: u32 = 0xAAAA;
+/// What the count of bytes returned is before.
+pub const UNTOUCHED_COUNT: u32 = 0xAAAA;
 const ADDRESS_LIST_CHANGE: u32 = 1 << FD_ADDRESS_LIST_CHANGE_BIT;
 
 /// What a call of WSAIoctl came to: its answer, and the count of bytes returned (or [`UNTOUCHED_COUNT`]).
-type Outcome = (Result<(), WSA_ERROR>, u32);
+pub type Outcome = (Result<(), WSA_ERROR>, u32);
 
 impl Raw {
-    fn control(self, code: u32, input: &[u8], output: &mut [u8]) -> Outcome {
+    pub fn control(self, code: u32, input: &[u8], output: &mut [u8]) -> Outcome {
         self.control_with(code, input, output, None)
     }
 
-    fn control_with(
+    pub fn control_with(
         self,
         code: u32,
         input: &[u8],
@@ -434,7 +435,6 @@ fn codes_of_other_transports_are_unsupported() {
         SIO_ACQUIRE_PORT_RESERVATION,
         SIO_CPU_AFFINITY,
         SIO_GET_INTERFACE_LIST_EX,
-        SIO_IDEAL_SEND_BACKLOG_CHANGE,
         SIO_GET_MULTIPLE_EXTENSION_FUNCTION_POINTER,
     ] {
         for socket in [&stream, &datagrams] {

@@ -19,6 +19,7 @@ mod association;
 mod async_database;
 mod async_select;
 mod async_select_random;
+mod backlog;
 mod bind_arguments;
 mod binding;
 mod cancel;

@@ -96,6 +96,8 @@ pub enum Operation {
     Disconnect,
     /// SIO_ADDRESS_LIST_CHANGE, SIO_ROUTING_INTERFACE_CHANGE.
     AwaitChange(Wait),
+    /// A wait for a change of the ideal send backlog.
+    AwaitBacklog,
     /// The socket becomes a fresh one when the peer has ended its side.
     Reuse,
     /// connect, ConnectEx: connects, then sends.
@@ -123,6 +125,7 @@ impl Operation {
             }
             Operation::Reuse => socket.attempt_reuse(),
             Operation::AwaitChange(wait) => wait.attempt(socket),
+            Operation::AwaitBacklog => socket.attempt_backlog_wait(),
             Operation::TakeConnection(connection) => take_connection(socket, connection),
             Operation::AcceptInto(accept) => accept.attempt(socket),
             Operation::Connect(address, transfer) => match socket.attempt_connect(address) {
@@ -142,7 +145,8 @@ impl Operation {
             Side::Urgent => libc::POLLPRI,
             Side::Receive => libc::POLLIN,
             Side::Send => libc::POLLOUT,
-            Side::AddressChange | Side::RouteChange => 0, // who learns of the change finishes it
+            // Who learns of the change finishes it; a reset shows in any case.
+            Side::AddressChange | Side::RouteChange | Side::BacklogChange => 0,
         }
     }
 

@@ -467,8 +467,10 @@ impl Request {
         match self.delivery {
             Delivery::Synchronous(_) => Status::INTERRUPTED,
             _ if self.origin.is_some() => Status::CANCELLED,
-            _ if matches!(self.operation, Operation::AwaitChange(_)) => Status::CANCELLED,
-            _ => status,
+            _ => match self.operation {
+                Operation::AwaitChange(_) | Operation::AwaitBacklog => Status::CANCELLED,
+                _ => status,
+            },
         }
     }
 }

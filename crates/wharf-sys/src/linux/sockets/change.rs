@@ -106,11 +106,16 @@ impl Socket {
         };
         let wait = Operation::AwaitChange(Wait { change, since });
         let started = completion::start(self, change.side(), wait, how);
+        self.end_if_closed(change.side());
+        started
+    }
+
+    /// After a wait was begun that closing knows of only if it came first.
+    pub fn end_if_closed(self: &Arc<Self>, side: Side) {
         fence(SeqCst); // pairs with closing: it finds the request, or we find the socket closed
         if self.is_closed() {
-            cancel_side(self, change.side(), Status::CANCELLED, |_| true);
+            cancel_side(self, side, Status::CANCELLED, |_| true);
         }
-        started
     }
 
     fn join_the_concerned(self: &Arc<Self>) {

@@ -50,12 +50,15 @@ impl Socket {
             // A DisconnectEx before it may be cancelled yet, so that one's FIN is not enough.
             send && !self.set_flag(FLAG_FIN, true)
         };
-        if receive && self.association().is_some() {
-            let _ = self.watch(); // so that the port's threads see what comes; without memory it stays unread
-        }
         if receive {
+            if self.association().is_some() {
+                let _ = self.watch(); // so that the port's threads see what comes; without memory it stays unread
+            }
             self.attempt_deferred(Side::Send); // it counts as sent before
             self.refuse_data();
+        }
+        if send {
+            self.sending_ends();
         }
         if wants_fin {
             completion::start_silent(self, Side::Send, Operation::ShutdownSend);

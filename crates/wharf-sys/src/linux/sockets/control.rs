@@ -12,11 +12,12 @@ use std::sync::Arc;
 use windows_sys::Win32::Networking::WinSock::*;
 
 use crate::types::{
-    SIO_GET_INTERFACE_LIST, SIO_GET_MULTICAST_FILTER, SIO_IDEAL_SEND_BACKLOG_QUERY,
-    SIO_SET_MULTICAST_FILTER, SIOCGMSFILTER, SIOCSMSFILTER,
+    SIO_GET_INTERFACE_LIST, SIO_GET_MULTICAST_FILTER, SIO_IDEAL_SEND_BACKLOG_CHANGE,
+    SIO_IDEAL_SEND_BACKLOG_QUERY, SIO_SET_MULTICAST_FILTER, SIOCGMSFILTER, SIOCSMSFILTER,
 };
 
 use super::address::{Address, Family};
+use super::backlog;
 use super::change::Change;
 use super::interfaces::{self, AddressList};
 use super::option::filter::{self, Form};
@@ -63,6 +64,8 @@ enum Answer {
     Later(Result<usize, Status>),
     /// When something changes.
     At(Change),
+    /// When the ideal send backlog changes.
+    AtBacklog,
 }
 
 /// How a code is refused, always within the call.
@@ -112,10 +115,8 @@ impl Socket {
                 Ok(Controlled::Done(returned))
             }
             Ok(Answer::Later(Err(status))) => Ok(Controlled::Refused(status, 0)),
-            Ok(Answer::At(change)) => Ok(match self.await_change(change, how)? {
-                Started::Done(_) | Started::Cut(_) => Controlled::Done(0),
-                Started::Pending => Controlled::Pending,
-            }),
+            Ok(Answer::At(change)) => self.await_change(change, how).map(waits),
+            Ok(Answer::AtBacklog) => self.await_backlog_change(how).map(waits),
             Err(Refusal::Transport(status)) => match how {
                 Some(How::Overlapped(overlapped, ..)) => {
                     overlapped.set_pending();
@@ -184,6 +185,15 @@ impl Socket {
                 Ok(Answer::Now(0)) // accepted, without effect
             }
             SIO_IDEAL_SEND_BACKLOG_QUERY if !self.is_datagram() => self.ideal_backlog(output),
+            SIO_IDEAL_SEND_BACKLOG_CHANGE if !self.is_datagram() => {
+                if !output.is_empty() {
+                    return Err(Refusal::Transport(Status::INVALID));
+                }
+                if !self.is_connected() {
+                    return Err(Refusal::Transport(Status::NOT_CONNECTED));
+                }
+                Ok(Answer::AtBacklog)
+            }
             SIO_GET_BROADCAST_ADDRESS => self.broadcast_address(output),
             SIO_GET_INTERFACE_LIST => self.interface_list(output),
             SIO_SET_MULTICAST_FILTER if self.is_datagram() && self.family == Family::V4 => {
@@ -232,11 +242,10 @@ impl Socket {
     }
 
     fn ideal_backlog(&self, output: &mut [u8]) -> Result<Answer, Refusal> {
-        const IDEAL: u32 = 0x1_0000;
         if !self.is_connected() {
             return Err(Refusal::Transport(Status::NOT_CONNECTED));
         }
-        write_out(output, &IDEAL.to_ne_bytes())
+        write_out(output, &backlog::IDEAL.to_ne_bytes())
     }
 
     fn broadcast_address(&self, output: &mut [u8]) -> Result<Answer, Refusal> {
@@ -279,6 +288,14 @@ impl Socket {
             Ok(address) => Ok(address),
             Err(status) => Err(Refusal::Library(status)),
         }
+    }
+}
+
+/// What a wait came to.
+fn waits(started: Started) -> Controlled {
+    match started {
+        Started::Done(_) | Started::Cut(_) => Controlled::Done(0),
+        Started::Pending => Controlled::Pending,
     }
 }
 

@@ -64,6 +64,9 @@ impl Socket {
             }
             _ => self.disconnect_now(reuse, overlapped),
         };
+        if started.is_ok() {
+            self.sending_ends();
+        }
         if started.is_err() && self.has(FLAG_CONNECTED) {
             self.set_flag(FLAG_SEND_SHUT, send_was_shut || self.has(FLAG_FIN));
             if reuse {

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod address;
+mod backlog;
 pub mod bind_rules;
 pub mod binding;
 pub mod change;

@@ -95,6 +95,8 @@ pub enum Side {
     AddressChange,
     /// Waits for changes of its routes.
     RouteChange,
+    /// Waits for a change of the connection's ideal send backlog.
+    BacklogChange,
 }
 
 /// What few sockets ever need.
@@ -103,6 +105,7 @@ struct Rare {
     urgent: Queue,
     address_changes: Queue,
     route_changes: Queue,
+    backlog_changes: Queue,
     held: Lock<Held>,
 }
 
@@ -311,6 +314,7 @@ impl Socket {
             Side::Urgent => &self.rare().urgent,
             Side::AddressChange => &self.rare().address_changes,
             Side::RouteChange => &self.rare().route_changes,
+            Side::BacklogChange => &self.rare().backlog_changes,
         }
     }
 
@@ -327,7 +331,7 @@ impl Socket {
     /// Those on which it waits for changes, once it ever has.
     pub fn change_sides(&self) -> impl Iterator<Item = Side> + use<> {
         let made = self.rare.get().is_some();
-        [Side::AddressChange, Side::RouteChange]
+        [Side::AddressChange, Side::RouteChange, Side::BacklogChange]
             .into_iter()
             .filter(move |_| made)
     }

@@ -170,7 +170,7 @@ impl Socket {
         let limit = match side {
             Side::Receive | Side::Urgent => state.options.receive_timeout(),
             Side::Send => state.options.send_timeout(),
-            Side::AddressChange | Side::RouteChange => None,
+            Side::AddressChange | Side::RouteChange | Side::BacklogChange => None,
         };
         How::Waiting(limit.map(|limit| Instant::now() + limit))
     }

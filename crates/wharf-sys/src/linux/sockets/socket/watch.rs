@@ -167,6 +167,9 @@ impl Socket {
             attempted |= head.is_some();
             drive(self, Side::Urgent, head, None, sink);
         }
+        if edge.send_ended {
+            self.sending_ends();
+        }
         if edge.writable {
             let head = self.claim(Side::Send, edge.send_ended && ends);
             attempted |= head.is_some();
