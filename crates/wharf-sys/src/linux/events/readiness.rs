@@ -7,6 +7,7 @@
 //! select and WSAPoll wait in `ppoll` beside the sockets, whoever harvests their sets: one call looks at all of them and
 //! sleeps. Closing, connecting or listening elsewhere wakes all who wait like this, to look again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,6 +155,7 @@ impl Drop for Watching {
 }
 
 /// A socket that is waited for, and the events of poll that matter.
+#[derive(Clone)]
 struct Watched {
     socket: Arc<Socket>,
     interest: i16,
@@ -182,7 +184,27 @@ impl Watched {
     }
 }
 
-/// Waits until `answer` makes something of the sockets' conditions; `None` when the time is over.
+/// Each socket once, for all that is to be known of it, and for each of `watched` its place there.
+///
+/// select has a socket in up to three sets, and poll refuses more entries than the process may have descriptors.
+fn each_once(watched: &[Watched]) -> (Vec<Watched>, Vec<usize>) {
+    let mut once: Vec<Watched> = Vec::with_capacity(watched.len());
+    let mut known = HashMap::with_capacity(watched.len());
+    let places = watched.iter().map(|watched| {
+        let place = *known
+            .entry(Arc::as_ptr(&watched.socket))
+            .or_insert(once.len());
+        match once.get_mut(place) {
+            Some(same) => same.interest |= watched.interest,
+            None => once.push(watched.clone()),
+        }
+        place
+    });
+    let places = places.collect();
+    (once, places)
+}
+
+/// Waits until `answer` makes something of the conditions, one for each of `watched`; `None` when the time is over.
 ///
 /// APCs run when nothing is ready at once.
 fn wait_until<R>(
@@ -196,12 +218,14 @@ fn wait_until<R>(
         events: 0,
         revents: 0,
     };
-    let mut fds = vec![NOWHERE; 1 + watched.len()];
+    let (sockets, places) = &each_once(watched);
+    let mut fds = vec![NOWHERE; 1 + sockets.len()];
+    let mut found = vec![Condition::default(); sockets.len()];
     let mut conditions = vec![Condition::default(); watched.len()];
     let (mut sleeps, mut interrupted) = (false, false);
     loop {
-        for (entry, watched) in fds[1..].iter_mut().zip(watched) {
-            *entry = watched.poll_entry();
+        for (entry, socket) in fds[1..].iter_mut().zip(sockets) {
+            *entry = socket.poll_entry();
         }
         if sleeps {
             let _blocked = thread::block();
@@ -209,8 +233,11 @@ fn wait_until<R>(
         } else {
             system::poll(&mut fds[1..], Some(Duration::ZERO));
         }
-        for ((condition, entry), watched) in conditions.iter_mut().zip(&fds[1..]).zip(watched) {
+        for ((condition, entry), watched) in found.iter_mut().zip(&fds[1..]).zip(sockets) {
             *condition = Condition::settled(&watched.socket, entry.revents);
+        }
+        for (condition, &place) in conditions.iter_mut().zip(places) {
+            *condition = found[place];
         }
         if let Some(answer) = answer(&conditions) {
             return Some(answer);
@@ -443,5 +470,56 @@ impl Condition {
         add(self.ended || failed, POLLHUP);
         add(failed, POLLERR);
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::sockets::address::Family;
+    use crate::platform::sockets::option::Kind;
+
+    fn watched(socket: &Arc<Socket>, interest: i16) -> Watched {
+        let socket = socket.clone();
+        Watched { socket, interest }
+    }
+
+    #[test]
+    fn a_socket_is_looked_at_once_for_all_that_is_asked() {
+        let [one, other] =
+            [(); 2].map(|()| Socket::new(Family::V4, Kind::Datagram, true).expect("a socket"));
+        let (sockets, places) = each_once(&[
+            watched(&one, libc::POLLIN),
+            watched(&other, libc::POLLIN),
+            watched(&one, libc::POLLOUT),
+        ]);
+        assert_eq!(places, [0, 1, 0]);
+        let asked: Vec<_> = sockets.iter().map(|watched| watched.interest).collect();
+        assert_eq!(asked, [libc::POLLIN | libc::POLLOUT, libc::POLLIN]);
+    }
+
+    /// A socket in each of select's sets, or often among WSAPoll's entries, is one descriptor.
+    #[test]
+    fn there_may_be_more_entries_than_descriptors() {
+        let socket = Socket::new(Family::V4, Kind::Datagram, true).expect("a socket");
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: `limit` is a live variable.
+        let told = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        limit.rlim_cur = limit.rlim_cur.min(4096);
+        // SAFETY: as above.
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+        assert_eq!((told, set), (0, 0));
+        let entries = vec![watched(&socket, libc::POLLOUT); limit.rlim_cur as usize + 1];
+        let deadline = Some(Instant::now() + Duration::from_secs(10));
+        let ready = |conditions: &[Condition]| {
+            conditions
+                .iter()
+                .all(|condition| condition.sendable)
+                .then_some(conditions.len())
+        };
+        assert_eq!(wait_until(&entries, deadline, ready), Some(entries.len()));
     }
 }
