@@ -54,7 +54,7 @@ impl Plan {
 /// If the server does not start, dies, or does not answer; if the machine refuses that many connections.
 /// Wrong bytes and lost connections are no error here: the report counts them.
 pub fn run(plan: &Plan) -> Result<DemoReport> {
-    descriptors::allow(plan.connections as u64, "--connections")?;
+    descriptors::allow(plan.connections as u64, 1, "--connections")?;
     let load = plan.load();
     let mut server = ServerProcess::start(plan.workers)?;
     let connected = Clients::connect(server.address(), &load);

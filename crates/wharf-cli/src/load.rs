@@ -26,7 +26,7 @@ pub struct Plan {
 pub fn run(plan: &Plan) -> Result<LoadReport> {
     let load = &plan.load;
     let server = look_up(&plan.server)?;
-    descriptors::allow(load.connections as u64, "--connections")?;
+    descriptors::allow(load.connections as u64, 1, "--connections")?;
     let clients = Clients::connect(server, load)?;
 
     let interrupts = interrupts::listen()?;

@@ -95,9 +95,10 @@ pub fn run(plan: &Plan) -> Result<ServeReport> {
 /// How many sessions are admitted: as many as were asked for, or as there are descriptors for.
 fn sessions_max(plan: &Plan) -> Result<u64> {
     match plan.sessions_max {
-        None => descriptors::raise(),
+        None => descriptors::room(each),
+    let each = plan.model.descriptors_of_a_session();
         Some(sessions) => {
-            descriptors::allow(sessions, "--max-sessions")?;
+            descriptors::allow(sessions, each, "--max-sessions")?;
             Ok(sessions)
         }
     }

@@ -45,6 +45,16 @@ pub enum ModelName {
     CompletionRoutines,
 }
 
+impl ModelName {
+    /// How many descriptors a session takes: its socket's, and one by which a thread of its own can be woken.
+    pub fn descriptors_of_a_session(self) -> u64 {
+        match self {
+            ModelName::Threads => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// A running model.
 pub trait Model: Send {
     /// Serves a connection. It blocks, and nothing is selected for it. Should the model be unable to, the session is
