@@ -38,6 +38,19 @@ pub enum Command {
     #[command(name = demo::SERVER_COMMAND, hide = true)]
     EchoServer(EchoServerOptions),
 }
+impl Command {
+    /// Whether a program reads what it prints.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Demo(options) => options.json,
+            Command::Serve(options) => options.json,
+            Command::Load(options) => options.json,
+            Command::Doctor(options) => options.json,
+            Command::EchoServer(_) => false,
+        }
+    }
+}
+
 
 /// The flags of `wharf demo`.
 #[derive(Debug, Args)]
@@ -64,7 +77,7 @@ pub struct DemoOptions {
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 impl DemoOptions {
@@ -116,7 +129,7 @@ pub struct ServeOptions {
 
     /// Print one JSON object in the end
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 impl ServeOptions {
@@ -192,7 +205,7 @@ pub struct LoadOptions {
 
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 impl LoadOptions {
@@ -218,7 +231,7 @@ impl LoadOptions {
 pub struct DoctorOptions {
     /// Print one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// The flags of the demo's server.

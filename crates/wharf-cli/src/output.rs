@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style as Colour};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Something went well.
@@ -35,26 +35,52 @@ pub trait Report: Serialize {
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// Prints `report` on standard output.
+/// Prints `report` on standard output. That its reader has gone is no error.
+///
+/// # Errors
+/// If it cannot be written.
 pub fn print(report: &impl Report, style: Style) -> Result<()> {
+    match write(report, style) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("the report cannot be written"),
+    }
+}
+
+fn write(report: &impl Report, style: Style) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match style {
         Style::Text => report.write_text(&mut out)?,
         Style::Json => writeln!(out, "{}", serde_json::to_string_pretty(report)?)?,
     }
-    Ok(out.flush()?)
+    out.flush()
 }
 
-/// Prints why the command failed on standard error: what was tried, why it failed, what to do.
+/// Says what is wrong on standard error: what was tried, why it failed, what to do.
 pub fn complain(error: &anyhow::Error) {
     anstream::eprintln!("{BAD}wharf:{BAD:#} {error:#}");
 }
 
-/// Whether the reader of our output has gone, which is no error.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// What a command that has nothing to report prints for programs.
+#[derive(Serialize)]
+pub struct Failed {
+    /// What was tried, why it failed, what to do.
+    error: String,
+}
+
+impl Failed {
+    /// For this reason.
+    pub fn new(error: &anyhow::Error) -> Failed {
+        Failed {
+            error: format!("{error:#}"),
+        }
+    }
+}
+
+impl Report for Failed {
+    /// People are told on standard error.
+    fn write_text(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `number` with its thousands apart: 1 234 567.
@@ -90,15 +116,5 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1 000");
         assert_eq!(grouped(1_234_567), "1 234 567");
-    }
-
-    #[test]
-    fn only_a_closed_pipe_is_forgiven() {
-        assert!(is_closed_pipe(
-            &io::Error::from(io::ErrorKind::BrokenPipe).into()
-        ));
-        assert!(!is_closed_pipe(
-            &io::Error::from(io::ErrorKind::TimedOut).into()
-        ));
     }
 }

@@ -45,14 +45,11 @@ pub fn serve(workers: usize) -> Result<()> {
         EchoServer::start(workers).context("the echo server cannot start; see `wharf doctor`")?;
     let io_uring = wharf_sys::doctor().io_uring;
     let mut out = io::stdout().lock();
-    writeln!(out, "{GREETING}{}", server.port())?;
-    for line in io::stdin().lines() {
-        line?;
-        writeln!(
-            out,
-            "{}",
-            serde_json::to_string(&status(&server, io_uring))?
-        )?;
+    let mut is_heard = writeln!(out, "{GREETING}{}", server.port()).is_ok();
+    let mut questions = io::stdin().lines();
+    while is_heard && let Some(Ok(_)) = questions.next() {
+        let status = serde_json::to_string(&status(&server, io_uring))?;
+        is_heard = writeln!(out, "{status}").is_ok();
     }
     server.stop();
     Ok(())
