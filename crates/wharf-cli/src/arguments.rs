@@ -1,6 +1,5 @@
 //! What was typed: one entry per flag, with its name, its help and its limits together.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 
 use crate::clients::{Load, Until};
 use crate::serve::{ModelName, Service};
-use crate::{demo, load, serve};
+use crate::{address, demo, load, serve};
 
 /// Windows' completion ports, natively on Linux: see them run here
 #[derive(Debug, Parser)]
@@ -38,6 +37,7 @@ pub enum Command {
     #[command(name = demo::SERVER_COMMAND, hide = true)]
     EchoServer(EchoServerOptions),
 }
+
 impl Command {
     /// Whether a program reads what it prints.
     pub fn json(&self) -> bool {
@@ -50,7 +50,6 @@ impl Command {
         }
     }
 }
-
 
 /// The flags of `wharf demo`.
 #[derive(Debug, Args)]
@@ -100,8 +99,8 @@ pub struct ServeOptions {
     service: Service,
 
     /// Where to listen; port 0: one that is free, which is printed
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9000", value_parser = address)]
-    listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000", value_parser = listening)]
+    listen: String,
 
     /// How the sessions are driven
     #[arg(long, value_enum, default_value = "completion-port")]
@@ -152,7 +151,7 @@ impl ServeOptions {
         }
         serve::Plan {
             service: self.service,
-            listen: self.listen,
+            listen: self.listen.clone(),
             model: self.model,
             workers: workers_or_default(self.workers),
             concurrency: self.concurrency.unwrap_or(0),
@@ -167,7 +166,7 @@ impl ServeOptions {
 #[derive(Debug, Args)]
 pub struct LoadOptions {
     /// The server: an address or a name, and a port
-    #[arg(value_name = "HOST:PORT", value_parser = host_and_port)]
+    #[arg(value_name = "HOST:PORT", value_parser = server)]
     address: String,
 
     /// Connections, all open at once
@@ -255,21 +254,12 @@ fn workers_or_default(asked_for: Option<u32>) -> usize {
     )
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an IP address and a port are wanted, such as 127.0.0.1:9000 or [::1]:9000".into()
-    })
+fn listening(text: &str) -> Result<String, String> {
+    address::checked(text, 0)
 }
 
-fn host_and_port(text: &str) -> Result<String, String> {
-    let port = text
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty())
-        .and_then(|(_, port)| port.parse::<u16>().ok());
-    match port {
-        Some(1..) => Ok(text.into()),
-        _ => Err("a host and a port are wanted, such as 127.0.0.1:9000 or [::1]:9000".into()),
-    }
+fn server(text: &str) -> Result<String, String> {
+    address::checked(text, 1)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -86,14 +86,17 @@ struct Exchange {
 }
 
 impl Clients {
-    /// Opens the connections.
+    /// Opens the connections; `progress` is told how many there are.
     ///
     /// # Errors
     /// If one is not accepted: why, and what to do.
-    pub fn connect(server: SocketAddr, load: &Load) -> Result<Clients> {
+    pub fn connect(server: SocketAddr, load: &Load, progress: impl Fn(u64)) -> Result<Clients> {
         let poll = Poll::new().context("no epoll for the clients")?;
         let connections = (0..load.connections)
-            .map(|index| Connection::open(poll.registry(), server, index, load.patience))
+            .map(|index| {
+                progress(index as u64);
+                Connection::open(poll.registry(), server, index, load.patience)
+            })
             .collect::<Result<_>>()?;
         Ok(Clients {
             poll,
@@ -335,7 +338,7 @@ mod tests {
     }
 
     fn exchange(server: SocketAddr, load: &Load) -> Tally {
-        let clients = Clients::connect(server, load).expect("connections");
+        let clients = Clients::connect(server, load, |_| ()).expect("connections");
         clients.exchange(|_| true).expect("an exchange")
     }
 
@@ -502,7 +505,7 @@ mod tests {
             until: Until::Elapsed(Duration::from_secs(3600)),
             ..load(2, 64, 0)
         };
-        let clients = Clients::connect(server(|stream| echo(stream, |_| ())), &load);
+        let clients = Clients::connect(server(|stream| echo(stream, |_| ())), &load, |_| ());
         let tally = clients
             .and_then(|clients| clients.exchange(|tally| tally.messages() < 100))
             .expect("an exchange");

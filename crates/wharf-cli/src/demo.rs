@@ -57,7 +57,11 @@ pub fn run(plan: &Plan) -> Result<DemoReport> {
     descriptors::allow(plan.connections as u64, 1, "--connections")?;
     let load = plan.load();
     let mut server = ServerProcess::start(plan.workers)?;
-    let connected = Clients::connect(server.address(), &load);
+    let connecting = progress::connecting(server.address(), &load);
+    let connected = Clients::connect(server.address(), &load, |count| {
+        connecting.set_position(count);
+    });
+    connecting.finish_and_clear();
     let clients = server.or_its_end(connected)?;
 
     let before = server.status()?;

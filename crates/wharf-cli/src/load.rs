@@ -2,12 +2,10 @@
 
 mod report;
 
-use std::net::{SocketAddr, ToSocketAddrs};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::clients::{Clients, Load};
-use crate::{descriptors, interrupts, progress};
+use crate::{address, descriptors, interrupts, progress};
 pub use report::LoadReport;
 
 /// What to drive, and how.
@@ -25,9 +23,14 @@ pub struct Plan {
 /// If there is no such server, or it does not take the connections. What goes wrong later is in the report.
 pub fn run(plan: &Plan) -> Result<LoadReport> {
     let load = &plan.load;
-    let server = look_up(&plan.server)?;
+    let addresses = address::look_up(&plan.server)?;
     descriptors::allow(load.connections as u64, 1, "--connections")?;
-    let clients = Clients::connect(server, load)?;
+    let (server, clients) = address::first_of(&addresses, |server| {
+        let bar = progress::connecting(server, load);
+        let clients = Clients::connect(server, load, |count| bar.set_position(count))?;
+        bar.finish_and_clear();
+        Ok((server, clients))
+    })?;
 
     let interrupts = interrupts::listen()?;
     let bar = progress::bar(load);
@@ -37,13 +40,4 @@ pub fn run(plan: &Plan) -> Result<LoadReport> {
     });
     bar.finish_and_clear();
     Ok(LoadReport::new(server, load, &exchanged?))
-}
-
-/// The address of a server that was typed.
-fn look_up(server: &str) -> Result<SocketAddr> {
-    let mut addresses = server.to_socket_addrs().with_context(|| {
-        format!("there is no server {server:?}; take an address and a port, such as 127.0.0.1:9000")
-    })?;
-    let first = addresses.next();
-    first.with_context(|| format!("the name of {server:?} has no address"))
 }

@@ -8,6 +8,7 @@
 //! Exit codes: 0 when all is well, 1 when it is not (the reason is on standard error), 2 for a command line
 //! that makes no sense.
 
+mod address;
 mod arguments;
 mod clients;
 mod demo;
@@ -32,7 +33,6 @@ fn main() -> ExitCode {
     let style = Style::chosen(command.json());
     match run(command, style) {
         Ok(all_is_well) => ExitCode::from(u8::from(!all_is_well)),
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = output::print(&Failed::new(&error), style); // it may be the output that has failed
             output::complain(&error);

@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::output::grouped;
-use crate::{descriptors, interrupts};
+use crate::{address, descriptors, interrupts, progress};
 use accepter::{Accepter, Listener};
 pub use models::ModelName;
 pub use report::ServeReport;
@@ -45,8 +45,8 @@ const QUIET: Duration = Duration::from_millis(250);
 pub struct Plan {
     /// What to do with the bytes.
     pub service: Service,
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen: an address or a name, and a port.
+    pub listen: String,
     /// How to drive the sessions.
     pub model: ModelName,
     /// How many threads do so.
@@ -69,16 +69,18 @@ pub fn run(plan: &Plan) -> Result<ServeReport> {
     let sessions_max = sessions_max(plan)?;
     let interrupts = interrupts::listen()?;
     let shared = Arc::new(Shared::new(plan.service));
-    let listener = Listener::at(plan.listen)?;
+    let listener = address::first_of(&address::look_up(&plan.listen)?, Listener::at)?;
     let address = listener.address()?;
     let model = models::start(plan.model, plan.workers, plan.concurrency, &shared)?;
     let accepter = Accepter::start(listener, model, sessions_max, &shared)?;
     announce(plan, address);
 
     let (started, cpu_before) = (Instant::now(), cpu_time());
-    watch(plan, &shared.statistics, &interrupts);
+    let line = progress::line(String::new());
+    watch(plan, &shared.statistics, &interrupts, &line);
     let model = accepter.end();
-    let bytes_unanswered = drain(plan.drain, &shared.statistics, &interrupts);
+    let bytes_unanswered = drain(plan.drain, &shared.statistics, &interrupts, &line);
+    line.finish_and_clear();
     let (time, cpu_time) = (started.elapsed(), cpu_time() - cpu_before);
     shared.begin_ending();
     model.end();
@@ -94,9 +96,9 @@ pub fn run(plan: &Plan) -> Result<ServeReport> {
 
 /// How many sessions are admitted: as many as were asked for, or as there are descriptors for.
 fn sessions_max(plan: &Plan) -> Result<u64> {
+    let each = plan.model.descriptors_of_a_session();
     match plan.sessions_max {
         None => descriptors::room(each),
-    let each = plan.model.descriptors_of_a_session();
         Some(sessions) => {
             descriptors::allow(sessions, each, "--max-sessions")?;
             Ok(sessions)
@@ -114,9 +116,8 @@ fn announce(plan: &Plan, address: SocketAddr) {
 }
 
 /// Shows the statistics until it is time to stop.
-fn watch(plan: &Plan, statistics: &Statistics, interrupts: &Receiver<()>) {
+fn watch(plan: &Plan, statistics: &Statistics, interrupts: &Receiver<()>, line: &ProgressBar) {
     let deadline = plan.time.map(|time| Instant::now() + time);
-    let line = status_line();
     let mut shown = Shown::new(statistics);
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -127,13 +128,6 @@ fn watch(plan: &Plan, statistics: &Statistics, interrupts: &Receiver<()>) {
         }
         line.set_message(shown.next(statistics));
     }
-    line.finish_and_clear();
-}
-
-/// A line on standard error, if that is a terminal.
-fn status_line() -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
-    ProgressBar::new_spinner().with_style(style)
 }
 
 /// What was last shown.
@@ -170,11 +164,21 @@ impl Shown {
 
 /// Waits until every session is over, or everything is answered and nothing more arrives; for `limit` at most, and not
 /// after another Ctrl-C. Tells how many bytes are left to be sent back.
-fn drain(limit: Duration, statistics: &Statistics, interrupts: &Receiver<()>) -> u64 {
+fn drain(
+    limit: Duration,
+    statistics: &Statistics,
+    interrupts: &Receiver<()>,
+    line: &ProgressBar,
+) -> u64 {
     let started = Instant::now();
     let owed = || statistics.bytes_owed.load(Relaxed);
     let (mut moved, mut quiet_since) = (statistics.bytes(), started);
     while statistics.sessions.load(Relaxed) > 0 && started.elapsed() < limit {
+        line.set_message(format!(
+            "ending {} sessions, {} B are to be sent back; Ctrl-C ends them at once",
+            grouped(statistics.sessions.load(Relaxed)),
+            grouped(owed()),
+        ));
         if interrupts.recv_timeout(DRAIN_TICK) != Err(RecvTimeoutError::Timeout) {
             break;
         }

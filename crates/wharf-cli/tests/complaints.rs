@@ -68,6 +68,7 @@ fn wrong_arguments_exit_with_two_and_say_what_is_wanted() {
         (&["load", "127.0.0.1:0"], "a host and a port are wanted"),
         (
             &["load", "127.0.0.1:1", "--rate", "0"],
+        (&["load", "::1:9000"], "[::1]:9000"),
             "messages per second",
         ),
         (&["load", "127.0.0.1:1", "--pipelining", "0"], "1..=10000"),
@@ -119,6 +120,120 @@ fn more_sessions_than_descriptors_are_explained() {
 
 #[test]
 fn a_load_against_nobody_is_explained() {
+/// A command in a process that may have no more than so many descriptors.
+fn limited(descriptors: u32, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n $0; exec \"$@\""])
+        .arg(descriptors.to_string())
+        .arg(assert_cmd::cargo::cargo_bin!("wharf"))
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn too_few_descriptors_are_explained_by_their_number() {
+    const MOST: &str = "18446744073709551615";
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    for (arguments, wanted) in [
+        (&serve[..], "100 are needed beside"),
+        (&[&serve[..], &["--max-sessions", "1"]].concat(), "need 101"),
+        (&[&serve[..], &["--max-sessions", MOST]].concat(), MOST),
+        (&["demo", "--connections", "7"], "need 107"),
+        (&["load", "127.0.0.1:1", "--connections", "7"], "need 107"),
+    ] {
+        let output = run(&mut limited(64, arguments));
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        let limit = complaint.contains("limit is 64") || complaint.contains("descriptors is 64");
+        assert!(limit && complaint.contains(wanted), "{complaint}");
+        assert!(complaint.contains("ulimit -Hn"), "{complaint}");
+    }
+}
+
+/// A thread that is blocked takes a descriptor too, by which it is woken.
+#[test]
+fn sessions_with_threads_are_refused_before_descriptors_are_short() {
+    let served = [
+        "serve",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--model",
+        "threads",
+    ];
+    let server = Server::of(limited(130, &served));
+    let arguments = ["--connections", "20", "--messages", "1000"];
+    let (code, report, complaint) = load(server.address, &arguments);
+    assert_eq!(code, 1);
+    assert_eq!(report["errors"], 5, "{report:#}");
+    assert!(
+        complaint.contains("--max-sessions") || complaint.contains("maximum"),
+        "{complaint}"
+    );
+    let served = server.stop();
+    assert_eq!(
+        (&served["refused"], &served["sessions_at_once_max"]),
+        (&5.into(), &15.into())
+    );
+}
+
+/// A program that reads what is printed learns why there is nothing.
+#[test]
+fn a_failure_is_one_json_object_too() {
+    for arguments in [
+        &["load", "no-such-host.invalid:9000"][..],
+        &["serve", "--listen", "192.0.2.1:9000"],
+    ] {
+        let output = run(wharf(arguments).arg("--json"));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        let error = told["error"].as_str().expect("what is wrong");
+        assert_eq!(complaint.trim(), format!("wharf: {error}"));
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_hides_no_failure() {
+    let wrong = other_server(|mut stream| {
+        stream.read_exact(&mut [0; 64])?;
+        stream.write_all(&[0; 64])
+    });
+    let server = Server::start(&[]);
+    for (address, code, wanted) in [(wrong, 1, "wrong byte"), (server.address, 0, "")] {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut load = wharf(&["load", &address.to_string(), "--connections", "1"]);
+        let child = load
+            .args(["--messages", "1"])
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn();
+        let output = output_of(child.expect("the command was built"));
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{complaint}");
+        assert!(complaint.contains(wanted), "{complaint}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told() {
+    let full = std::fs::File::create("/dev/full").expect("Linux has one");
+    let child = wharf(&["doctor"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn();
+    let output = output_of(child.expect("the command was built"));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("the report cannot be written"),
+        "{complaint}"
+    );
+}
+
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it is bound");
     drop(free);
@@ -134,7 +249,7 @@ fn a_load_against_nobody_is_explained() {
 fn a_load_against_an_unknown_name_is_explained() {
     let (code, _, complaint) = load("no-such-host.invalid:9000", &[]);
     assert_eq!(code, 1);
-    assert!(complaint.contains("there is no server"), "{complaint}");
+    assert!(complaint.contains("there is no host"), "{complaint}");
 }
 
 /// Whatever a server does wrong, the load ends with 1, says what it was, and tells what it measured.
