@@ -4,8 +4,10 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
+
+use serde_json::Value;
 
 use common::{Server, load, output_of, run, until, wharf};
 
@@ -44,11 +46,11 @@ fn wrong_arguments_exit_with_two_and_say_what_is_wanted() {
     for (arguments, wanted) in [
         (
             &["serve", "--listen", "here"][..],
-            "an IP address and a port are wanted",
+            "a host and a port are wanted",
         ),
         (
             &["serve", "--listen", "127.0.0.1"],
-            "an IP address and a port are wanted",
+            "a host and a port are wanted",
         ),
         (&["serve", "--listen", "::1:9000"], "[::1]:9000"),
         (&["serve", "--model", "fork"], "completion-port"),
@@ -66,9 +68,9 @@ fn wrong_arguments_exit_with_two_and_say_what_is_wanted() {
         (&["load"], "HOST:PORT"),
         (&["load", "localhost"], "a host and a port are wanted"),
         (&["load", "127.0.0.1:0"], "a host and a port are wanted"),
+        (&["load", "::1:9000"], "[::1]:9000"),
         (
             &["load", "127.0.0.1:1", "--rate", "0"],
-        (&["load", "::1:9000"], "[::1]:9000"),
             "messages per second",
         ),
         (&["load", "127.0.0.1:1", "--pipelining", "0"], "1..=10000"),
@@ -118,8 +120,6 @@ fn more_sessions_than_descriptors_are_explained() {
     );
 }
 
-#[test]
-fn a_load_against_nobody_is_explained() {
 /// A command in a process that may have no more than so many descriptors.
 fn limited(descriptors: u32, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
@@ -234,6 +234,8 @@ fn a_report_that_cannot_be_written_is_told() {
     );
 }
 
+#[test]
+fn a_load_against_nobody_is_explained() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it is bound");
     drop(free);

@@ -73,14 +73,21 @@ impl Server {
     }
 
     pub fn start_with(arguments: &[&str], uring: Option<&str>) -> Server {
-        let mut child = wharf(&["serve", "--json"])
+        let mut command = wharf(&["serve", "--json"]);
+        command
             .args(
                 ["--listen", "127.0.0.1:0"]
                     .iter()
                     .filter(|_| !arguments.contains(&"--listen")),
             )
             .args(arguments)
-            .envs(uring.map(|choice| ("WHARF_URING", choice)))
+            .envs(uring.map(|choice| ("WHARF_URING", choice)));
+        Server::of(command)
+    }
+
+    /// What a command starts.
+    pub fn of(mut command: Command) -> Server {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
