@@ -11,6 +11,7 @@ use crate::{Error, Socket};
 ///
 /// See [`AssociatedSocket::start_accept`](crate::AssociatedSocket::start_accept) for an example.
 #[derive(Debug)]
+#[must_use = "dropping it closes the connection"]
 pub struct Accepted {
     socket: Socket,
     local: SocketAddr,

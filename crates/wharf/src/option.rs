@@ -38,7 +38,7 @@ macro_rules! options {
                 $(#[$note])*
                 ///
                 /// # Errors
-                /// [`Error::NO_PROTOCOL_OPTION`] if this kind of socket has no such option.
+                /// [`Error::NO_PROTOCOL_OPTION`] or [`Error::INVALID`] if this kind of socket has no such option.
                 pub fn $get(&self) -> Result<options!(@type $kind), Error> {
                     options!(@get self, $kind, $level, $option)
                 }
@@ -46,7 +46,7 @@ macro_rules! options {
                 #[doc = concat!("Sets what [`Socket::", stringify!($get), "`] tells.")]
                 ///
                 /// # Errors
-                /// [`Error::NO_PROTOCOL_OPTION`] if this kind of socket has no such option; [`Error::INVALID`] if its
+                /// [`Error::NO_PROTOCOL_OPTION`] or [`Error::INVALID`] if this kind of socket has no such option; the latter if its
                 /// state or the value does not allow it.
                 pub fn $set(&self, value: options!(@type $kind)) -> Result<(), Error> {
                     options!(@set self, $kind, $level, $option, value)

@@ -25,6 +25,7 @@ use crate::{Error, Request, Socket};
 /// let operation = Operation::new(vec![0; 64]);
 /// assert_eq!(go_on(&Finished { operation, bytes: 5, result: Ok(()) }), Ok(true));
 /// ```
+#[must_use = "it tells whether the operation has succeeded"]
 pub struct Finished<T> {
     /// The operation, to be looked at and started again.
     pub operation: Operation<T>,

@@ -381,6 +381,7 @@ impl Socket {
     }
 
     /// Windows' handle, which is the caller's from now on.
+    #[must_use = "nobody else closes it"]
     pub fn into_raw(self) -> SOCKET {
         let socket = self.handle;
         std::mem::forget(self);
