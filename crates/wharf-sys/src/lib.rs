@@ -4,6 +4,13 @@
 //! types and constants are those of [`windows-sys`](https://docs.rs/windows-sys) on both.
 #![allow(non_snake_case)] // Windows' names
 
+#[cfg(not(any(windows, target_os = "linux")))]
+compile_error!("wharf-sys is for Linux, and for Windows, where it is a list of re-exports");
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod functions;
 mod types;
 
