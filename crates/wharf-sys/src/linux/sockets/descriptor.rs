@@ -38,9 +38,10 @@ impl Socket {
     }
 
     /// Gives a duplicate of its descriptor the socket's blocking mode, once its handles are closed and no other thread is in
-    /// an attempt: the mode is shared. If somebody holds the socket for longer, the duplicate stays non-blocking.
+    /// an attempt: the mode is shared. If another handle is open, or somebody holds the socket for longer, the duplicate stays
+    /// non-blocking.
     pub fn restore_mode(self: Arc<Self>, duplicate: &OwnedFd) {
-        if self.is_non_blocking() {
+        if self.is_non_blocking() || !self.is_closed() {
             return;
         }
         let until = Instant::now() + PATIENCE;
@@ -129,6 +130,7 @@ mod tests {
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::os::unix::net::UnixStream;
     use std::ptr::null_mut;
+    use std::time::Instant;
 
     use windows_sys::Win32::Networking::WinSock::{
         IP_MULTICAST_LOOP, IP_TTL, IPPROTO_IP, IPPROTO_TCP, SO_BROADCAST, SO_LINGER, SOCKET,
@@ -139,7 +141,9 @@ mod tests {
     use super::super::address::{Address, Family};
     use super::super::option::Kind;
     use super::super::socket::Socket;
+    use super::PATIENCE;
     use crate::fd::{borrow_fd, from_fd, into_fd, to_fd};
+    use crate::platform::objects::handle;
     use crate::platform::status::Status;
     use crate::*;
 
@@ -243,6 +247,25 @@ mod tests {
         }
         // SAFETY: no handle.
         assert_eq!(unsafe { into_fd(0) }.err(), Some(WSAENOTSOCK));
+    }
+
+    /// As long as another handle is open the mode cannot be restored, and is not waited for.
+    #[test]
+    fn a_socket_with_another_handle_goes_out_at_once() {
+        const ROUNDS: u32 = 4;
+        start();
+        let socket = from_fd(UdpSocket::bind("127.0.0.1:0").unwrap().into()).unwrap();
+        let begun = Instant::now();
+        for _ in 0..ROUNDS {
+            let other = handle::duplicate(socket as HANDLE).unwrap();
+            // SAFETY: the handle is this test's.
+            let out = unsafe { into_fd(other as SOCKET) }.unwrap();
+            // SAFETY: no pointers.
+            let flags = unsafe { libc::fcntl(out.as_raw_fd(), libc::F_GETFL) };
+            assert_ne!(flags & libc::O_NONBLOCK, 0);
+        }
+        assert!(begun.elapsed() < (ROUNDS - 1) * PATIENCE);
+        close(socket);
     }
 
     #[test]
