@@ -30,6 +30,9 @@ pub fn checked(text: &str, first_port: u16) -> Result<String, String> {
 /// # Errors
 /// If there are none: why.
 pub fn look_up(text: &str) -> Result<Vec<SocketAddr>> {
+    if let Ok(address) = text.parse() {
+        return Ok(vec![address]);
+    }
     let line = progress::line(format!("looking up {text}"));
     let addresses = text.to_socket_addrs();
     line.finish_and_clear();
