@@ -93,6 +93,7 @@ mod services;
 mod shared_addresses;
 mod shutdown;
 mod socket_names;
+mod socket_creation;
 mod socket_waits;
 mod sockets;
 mod startup;

@@ -207,28 +207,34 @@ fn make_socket_with(
         | WSA_FLAG_MULTIPOINT_D_LEAF;
     const KNOWN: u32 =
         WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT | WSA_FLAG_REGISTERED_IO | MULTIPOINT;
-    let promised = info.as_ref().map_or(0, |info| info.promised);
-    let (family_of, kind_of, protocol_of) = info.map_or((af, kind, protocol), |info| info.values);
-    let either = |given: i32, described: i32| {
-        if given == FROM_PROTOCOL_INFO {
-            described
-        } else {
-            given
+    let make = || {
+        startup::check()?;
+        if flags & !KNOWN != 0 || group != 0 {
+            return Err(Status::INVALID);
         }
-    };
-    let made = if flags & !KNOWN != 0 || group != 0 {
-        startup::check().and(Err(Status::INVALID))
-    } else if promised != 0 {
-        startup::check().and_then(|()| handle::claim(promised))
-    } else {
+        let Some(info) = info else {
+            return make_socket(af, kind, protocol, flags);
+        };
+        if info.promised != 0 {
+            return handle::claim(info.promised);
+        }
+        let either = |given: i32, described: i32| match given {
+            0 | FROM_PROTOCOL_INFO => described,
+            given => given,
+        };
+        let (family_of, kind_of, protocol_of) = info.values;
+        let family = either(af, family_of);
+        if Family::from_windows(family).is_none() {
+            return Err(Status::ADDRESS_FAMILY_UNSUPPORTED); // which is judged first here
+        }
         make_socket(
-            either(af, family_of),
+            family,
             either(kind, kind_of),
             either(protocol, protocol_of),
             flags,
         )
     };
-    last_error::winsock_value(made, INVALID_SOCKET)
+    last_error::winsock_value(make(), INVALID_SOCKET)
 }
 
 /// Closes a socket handle; with the last one the connection is closed as the linger option says.

@@ -203,24 +203,24 @@ impl Drop for Socket {
 /// What `socket` and `WSASocket` make of their arguments.
 ///
 /// # Errors
-/// In Windows' order: the type is judged first, then the family, then the protocol.
+/// In Windows' order: nothing that names a protocol, then the type, the family, the protocol.
 pub fn resolve_arguments(family: i32, kind: i32, protocol: i32) -> Result<(Family, Kind), Status> {
+    let unspecified = family == i32::from(AF_UNSPEC);
+    if unspecified && protocol == 0 {
+        return Err(Status::INVALID);
+    }
     if !(0..=SOCK_RAW).contains(&kind) {
         return Err(Status::SOCKET_TYPE_UNSUPPORTED);
     }
-    let unspecified = family == i32::from(AF_UNSPEC);
     let resolved = match Family::from_windows(family) {
         Some(family) => family,
         None if unspecified => Family::V4,
         None => return Err(Status::ADDRESS_FAMILY_UNSUPPORTED),
     };
-    if unspecified && protocol == 0 {
-        return Err(Status::INVALID);
-    }
     let kind = match (kind, protocol) {
         (0 | SOCK_STREAM, IPPROTO_TCP) | (SOCK_STREAM | 0, 0) => Kind::Stream,
         (0 | SOCK_DGRAM, IPPROTO_UDP) | (SOCK_DGRAM, 0) => Kind::Datagram,
-        (SOCK_RAW, 1..=255) => Kind::Raw(protocol as u8),
+        (0 | SOCK_RAW, 1..=255) => Kind::Raw(protocol as u8),
         _ => return Err(Status::PROTOCOL_UNSUPPORTED),
     };
     Ok((resolved, kind))
@@ -459,8 +459,11 @@ impl Socket {
     /// Linux tells of a reset once and then reports the end of the stream; Windows goes on telling.
     pub fn note_failure(&self, status: Status) -> Status {
         let ends = [Status::CONNECTION_RESET, Status::CONNECTION_ABORTED].contains(&status);
-        if ends && self.kind == Kind::Stream {
-            let _ = self.broken.compare_exchange(0, status.0, AcqRel, Acquire);
+        if ends
+            && self.kind == Kind::Stream
+            && let Err(first) = self.broken.compare_exchange(0, status.0, AcqRel, Acquire)
+        {
+            return Status(first);
         }
         status
     }

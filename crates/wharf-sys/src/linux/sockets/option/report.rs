@@ -17,7 +17,9 @@ struct Protocol {
     name: &'static str,
     catalog_entry: u32,
     service_flags: u32,
+    provider_flags: u32,
     number: i32,
+    number_range: u32, // so many numbers above that one are its too
     message_max: u32,
 }
 
@@ -101,7 +103,7 @@ fn write_protocol(family: Family, kind: Kind, protocol: &Protocol, out: &mut [u8
         ),
         (
             offset_of!(WSAPROTOCOL_INFOW, dwProviderFlags),
-            PFL_MATCHES_PROTOCOL_ZERO,
+            protocol.provider_flags,
         ),
         (
             offset_of!(WSAPROTOCOL_INFOW, dwCatalogEntryId),
@@ -125,6 +127,10 @@ fn write_protocol(family: Family, kind: Kind, protocol: &Protocol, out: &mut [u8
         (
             offset_of!(WSAPROTOCOL_INFOW, iProtocol),
             protocol.number as u32,
+        ),
+        (
+            offset_of!(WSAPROTOCOL_INFOW, iProtocolMaxOffset),
+            protocol.number_range,
         ),
         (
             offset_of!(WSAPROTOCOL_INFOW, dwMessageSize),
@@ -165,15 +171,17 @@ fn protocol(family: Family, kind: Kind) -> Protocol {
         Kind::Stream => (TCP_FLAGS, 0),
         Kind::Datagram | Kind::Raw(_) => (UDP_FLAGS, UDP_MESSAGE_MAX),
     };
-    let number = match kind {
-        Kind::Stream | Kind::Datagram => kind.protocol(),
-        Kind::Raw(_) => 0, // this entry serves them all
+    let (provider_flags, number, number_range) = match kind {
+        Kind::Stream | Kind::Datagram => (PFL_MATCHES_PROTOCOL_ZERO, kind.protocol(), 0),
+        Kind::Raw(_) => (PFL_MATCHES_PROTOCOL_ZERO | PFL_HIDDEN, 0, 255), // this entry serves them all
     };
     Protocol {
         name,
         catalog_entry,
         service_flags,
+        provider_flags,
         number,
+        number_range,
         message_max,
     }
 }
