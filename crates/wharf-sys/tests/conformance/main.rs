@@ -52,6 +52,7 @@ mod hosts;
 mod input_waits;
 mod ioctl;
 mod ioctlsocket;
+mod ioctl_counts;
 mod ip_options;
 mod locks;
 mod lookups;

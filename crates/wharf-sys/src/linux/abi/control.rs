@@ -170,6 +170,7 @@ pub unsafe extern "system" fn WSAIoctl(
         let input = Input {
             bytes: &input,
             list: &list,
+            has_output: !lpvoutbuffer.is_null(),
             handle: s,
         };
         socket.control(dwiocontrolcode, &input, output, how)
@@ -180,6 +181,7 @@ pub unsafe extern "system" fn WSAIoctl(
             unsafe { store(lpcbbytesreturned, returned as u32) };
             Ok(())
         }
+        Ok(Controlled::Uncounted) => Ok(()),
         Ok(Controlled::Pending) => Err(Status::IO_PENDING),
         Ok(Controlled::Refused(status, returned)) => {
             // SAFETY: the caller's promise.

@@ -30,6 +30,8 @@ use crate::platform::status::Status;
 pub enum Controlled {
     /// Done, with so many bytes of output.
     Done(usize),
+    /// Done, and nothing is stored as the count of bytes returned.
+    Uncounted,
     /// Reported later.
     Pending,
     /// Failed, with so many bytes stored as the count of bytes returned.
@@ -42,6 +44,8 @@ pub struct Input<'a> {
     pub bytes: &'a [u8],
     /// For SIO_ADDRESS_LIST_SORT: what the bytes point to.
     pub list: &'a [SocketAddr],
+    /// There is a buffer for the output, be it too small.
+    pub has_output: bool,
     /// The handle that was used.
     pub handle: SOCKET,
 }
@@ -60,6 +64,8 @@ pub fn input_max(code: u32) -> usize {
 enum Answer {
     /// Within the call, with so many bytes.
     Now(usize),
+    /// Within the call, with none; an OVERLAPPED without a routine leaves the count alone.
+    NowUncounted,
     /// Within the call without an OVERLAPPED, later with one.
     Later(Result<usize, Status>),
     /// When something changes.
@@ -98,6 +104,14 @@ impl Socket {
         }
         self.attempt_deferred_datagrams(); // what held when they were sent holds for them
         match self.answer(code, input, output, how.is_some()) {
+            Ok(Answer::NowUncounted) => {
+                let counted = !matches!(how, Some(How::Overlapped(_, None, _)));
+                self.indicate(how, Status::SUCCESS, 0)?;
+                Ok(match counted {
+                    true => Controlled::Done(0),
+                    false => Controlled::Uncounted,
+                })
+            }
             Ok(Answer::Now(returned)) => {
                 self.indicate(how, Status::SUCCESS, 0)?;
                 Ok(Controlled::Done(returned))
@@ -157,12 +171,15 @@ impl Socket {
                     .map_err(Refusal::Transport)?;
                 Ok(Answer::Now(0))
             }
-            READ_COUNT => write_out(output, &self.readable_bytes().to_ne_bytes()),
-            AT_MARK => write_out(output, &u32::from(self.no_urgent_data()).to_ne_bytes()),
+            READ_COUNT => {
+                write_out(output, &self.readable_bytes().to_ne_bytes()).map_err(Refusal::Library)
+            }
+            AT_MARK => write_out(output, &u32::from(self.no_urgent_data()).to_ne_bytes())
+                .map_err(Refusal::Library),
             SIO_KEEPALIVE_VALS => {
                 self.set_keepalive_values(input.bytes)
                     .map_err(Refusal::Transport)?;
-                Ok(Answer::Now(0))
+                Ok(Answer::NowUncounted)
             }
             SIO_UDP_CONNRESET | SIO_UDP_NETRESET if self.is_datagram() => {
                 let on = input.bytes.first_chunk().map(|on| i32::from_ne_bytes(*on));
@@ -176,7 +193,7 @@ impl Socket {
             SIO_BASE_HANDLE | SIO_BSP_HANDLE | SIO_BSP_HANDLE_SELECT | SIO_BSP_HANDLE_POLL
                 if !overlapped =>
             {
-                write_out(output, &input.handle.to_ne_bytes())
+                write_out(output, &input.handle.to_ne_bytes()).map_err(Refusal::Transport)
             }
             SIO_ENABLE_CIRCULAR_QUEUEING if self.is_datagram() => Ok(Answer::Now(0)),
             SIO_LOOPBACK_FAST_PATH | SIO_TCP_INITIAL_RTO | SIO_SET_COMPATIBILITY_MODE
@@ -214,7 +231,7 @@ impl Socket {
                     .copy_from_slice(&info);
                 Ok(info.len())
             }))),
-            SIO_ROUTING_INTERFACE_QUERY => self.route(input.bytes, output),
+            SIO_ROUTING_INTERFACE_QUERY => self.route(input, output),
             SIO_ADDRESS_LIST_QUERY => {
                 list_out(&interfaces::addresses(self.family), output).map(Answer::Now)
             }
@@ -245,7 +262,7 @@ impl Socket {
         if !self.is_connected() {
             return Err(Refusal::Transport(Status::NOT_CONNECTED));
         }
-        write_out(output, &backlog::IDEAL.to_ne_bytes())
+        write_out(output, &backlog::IDEAL.to_ne_bytes()).map_err(Refusal::Transport)
     }
 
     fn broadcast_address(&self, output: &mut [u8]) -> Result<Answer, Refusal> {
@@ -267,8 +284,11 @@ impl Socket {
         Ok(Answer::Later(written.ok_or(Status::BUFFER_TOO_SMALL)))
     }
 
-    fn route(&self, input: &[u8], output: &mut [u8]) -> Result<Answer, Refusal> {
-        let destination = self.destination(input)?;
+    fn route(&self, input: &Input<'_>, output: &mut [u8]) -> Result<Answer, Refusal> {
+        let destination = self.destination(input.bytes)?;
+        if !input.has_output {
+            return Err(Refusal::Library(Status::FAULT));
+        }
         let needed = self.family.address_len();
         if output.len() < needed {
             return Err(Refusal::Needs(Status::FAULT, needed));
@@ -299,10 +319,10 @@ fn waits(started: Started) -> Controlled {
     }
 }
 
-fn write_out(output: &mut [u8], bytes: &[u8]) -> Result<Answer, Refusal> {
+fn write_out(output: &mut [u8], bytes: &[u8]) -> Result<Answer, Status> {
     output
         .get_mut(..bytes.len())
-        .ok_or(Refusal::Transport(Status::FAULT))?
+        .ok_or(Status::FAULT)?
         .copy_from_slice(bytes);
     Ok(Answer::Now(bytes.len()))
 }
