@@ -12,6 +12,7 @@ mod tcp;
 mod udp;
 mod window;
 
+mod aborted_connections;
 mod accept;
 mod accept_ex;
 mod accept_ex_refusals;

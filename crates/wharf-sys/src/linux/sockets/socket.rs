@@ -483,10 +483,40 @@ impl Socket {
         }
         // Whoever else may have taken the error notes it before its attempt is over; so one of the two tells, and mostly
         // without a call.
-        let attempts = |queue: &Queue| queue.lock().is_attempting(|_| true);
-        let attempted =
-            attempts(&self.send) || self.rare.get().is_some_and(|rare| attempts(&rare.urgent));
+        let attempted = self.is_attempted_on(Side::Send) || self.is_attempted_on(Side::Urgent);
         self.broken().is_some() || attempted && system::tcp_is_closed(self.fd())
+    }
+
+    /// How the connection of which a receive finds the end of the stream has broken, if it has.
+    ///
+    /// A reset that comes after the peer's FIN is no failure to a receive on Linux, for the end had come before it. To
+    /// Windows the connection was aborted.
+    pub fn failure_at_end(&self) -> Option<Status> {
+        if self.was_reset() {
+            return Some(self.broken().unwrap_or(Status::CONNECTION_RESET));
+        }
+        let told_to_nobody = || system::poll_now(self.fd(), 0) & libc::POLLERR != 0;
+        let may_break = self.kind == Kind::Stream && !self.has(FLAG_FIN);
+        let aborted = may_break && told_to_nobody() && system::tcp_is_closed(self.fd());
+        aborted.then_some(Status::CONNECTION_ABORTED)
+    }
+
+    /// How the connection of which a send finds nothing left has broken.
+    pub fn failure_of_gone(&self) -> Status {
+        let attempted = self.is_attempted_on(Side::Receive) || self.is_attempted_on(Side::Urgent);
+        let unknown = match attempted {
+            true => Status::CONNECTION_RESET, // of which that attempt was told, so this one was not
+            false => Status::CONNECTION_ABORTED, // after the peer's FIN
+        };
+        self.broken().unwrap_or(unknown)
+    }
+
+    fn is_attempted_on(&self, side: Side) -> bool {
+        let made = match side {
+            Side::Receive | Side::Send => true,
+            _ => self.rare.get().is_some(),
+        };
+        made && self.direction(side).lock().is_attempting(|_| true)
     }
 
     /// The failure that ICMP has for the next receive of a datagram socket, whose connection does not break; 0: none.

@@ -103,10 +103,11 @@ impl Transfer {
         }
         self.done += received;
         let end = received == 0;
-        if end && self.done == 0 && socket.was_reset() {
-            return Some(Attempt::failed(
-                socket.note_failure(Status::CONNECTION_RESET),
-            ));
+        if end
+            && self.done == 0
+            && let Some(failure) = socket.failure_at_end()
+        {
+            return Some(Attempt::failed(socket.note_failure(failure)));
         }
         if self.flags.wait_all && !self.buffers.is_empty() && !end {
             socket.note_progress();
@@ -164,10 +165,11 @@ impl Transfer {
         // SAFETY: `byte` is valid for one byte.
         let result = unsafe { libc::recv(socket.fd(), (&raw mut byte).cast(), 1, flags) };
         match result {
-            0 if socket.was_reset() => {
-                Attempt::failed(socket.note_failure(Status::CONNECTION_RESET))
-            }
-            0.. => Attempt::done(0, true),
+            0 => match socket.failure_at_end() {
+                Some(failure) => Attempt::failed(socket.note_failure(failure)),
+                None => Attempt::done(0, true),
+            },
+            1.. => Attempt::done(0, true),
             _ => self.receive_failed(socket, system::errno()),
         }
     }
@@ -211,6 +213,7 @@ impl Transfer {
             libc::EAGAIN => Attempt::Blocked,
             // Its own shutdown came between the call and the attempt.
             libc::EPIPE if socket.is_send_shut() => self.stopped(Status::PIPE_DISCONNECTED),
+            libc::EPIPE => self.stopped(socket.note_failure(socket.failure_of_gone())),
             _ => self.stopped(socket.note_failure(Status::from_errno(errno))),
         }
     }
