@@ -74,7 +74,6 @@ fn destination_must_be_one() {
             let socket = udp(family);
             let there = address_of(*udp_bound(family));
             let send = |to: &Address| socket.send_to(b"x", to);
-            assert_eq!(send(&family.loopback(0)), Err(WSAEADDRNOTAVAIL));
             assert_eq!(send(&family.any(9)), Err(WSAEADDRNOTAVAIL));
             assert_eq!(send(&there.with_len(15)), Err(WSAEFAULT));
             assert_eq!(

@@ -37,6 +37,7 @@ mod datagram_messages;
 mod datagram_ports;
 mod datagram_readiness;
 mod datagrams;
+mod datagrams_to_nobody;
 mod deferral;
 mod disconnect;
 mod duplicates;

@@ -182,7 +182,7 @@ impl Operation {
             }
             Operation::SendDatagram(send) => {
                 // SAFETY: the caller's promise.
-                return Some(unsafe { send.prepare(socket, envelope) });
+                return unsafe { send.prepare(socket, envelope) };
             }
             _ if socket.broken().is_some() => return None,
             _ => {}

@@ -122,7 +122,7 @@ impl Socket {
         if self.has(FLAG_SEND_SHUT) {
             return Err(Status::SHUT_DOWN);
         }
-        if to.is_some_and(|to| self.lacks_port(&to) || to.is_unspecified()) {
+        if to.is_some_and(|to| to.is_unspecified()) {
             return Err(Status::ADDRESS_NOT_AVAILABLE);
         }
         if buffers.total() > option::message_max(self.family) as usize {
@@ -132,6 +132,7 @@ impl Socket {
         self.bind_implicitly()?;
         let how = overlapped.unwrap_or_else(|| self.synchronously(Side::Send));
         let to = match to {
+            Some(to) if self.lacks_port(&to) => Destination::Nowhere,
             to if !control.is_empty() => Destination::WithControl(Box::new((to, control))),
             Some(to) => Destination::Address(to),
             None => Destination::Peer,
@@ -171,9 +172,6 @@ impl Socket {
     pub fn connect_datagram(self: &Arc<Self>, peer: Option<Address>) -> Result<(), Status> {
         self.attempt_all_deferred(); // to whom it was connected
         let peer = peer.filter(|peer| !peer.is_unspecified());
-        if peer.is_some_and(|peer| self.lacks_port(&peer)) {
-            return Err(Status::ADDRESS_NOT_AVAILABLE);
-        }
         if peer.is_some() {
             self.bind_implicitly()?;
         }
@@ -182,7 +180,7 @@ impl Socket {
             self.dissolve(&mut state);
         }
         let Some(peer) = peer else { return Ok(()) };
-        system::connect(self.fd(), &peer).map_err(|error| {
+        self.attempt_connect_datagram(&peer).map_err(|error| {
             Status::from_connect_errno(error.raw_os_error().unwrap_or(libc::EINVAL))
         })?;
         state.phase = Phase::Connected;
@@ -190,6 +188,21 @@ impl Socket {
         state.connect_ended(0);
         self.mark_connected();
         Ok(())
+    }
+
+    /// Under the state's lock. To connect to everybody takes no right to send to all: what is sent then goes there.
+    fn attempt_connect_datagram(&self, peer: &Address) -> std::io::Result<()> {
+        let connected = system::connect(self.fd(), peer);
+        if !matches!(&connected, Err(error) if error.raw_os_error() == Some(libc::EACCES)) {
+            return connected;
+        }
+        let allow = |on: i32| {
+            system::set_socket_option(self.fd(), libc::SOL_SOCKET, libc::SO_BROADCAST, &on)
+        };
+        allow(1)?;
+        let connected = system::connect(self.fd(), peer);
+        allow(0)?; // the kernel remembers the way of the connection, not how it was allowed
+        connected
     }
 
     /// The kernel lets go of a port that it chose itself, and of the address it sent from: it is bound again.

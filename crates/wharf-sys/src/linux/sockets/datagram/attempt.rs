@@ -49,6 +49,8 @@ pub enum Destination {
     Peer,
     /// To that address.
     Address(Address),
+    /// To an address without a port, where nobody is: it is lost, which no sender of datagrams learns.
+    Nowhere,
     /// With control data, in the kernel's layout.
     WithControl(Box<(Option<Address>, Box<[u8]>)>),
 }
@@ -350,6 +352,9 @@ impl SendDatagram {
 
     /// One attempt.
     pub fn attempt(&mut self, socket: &Socket) -> Attempt {
+        if !self.leaves() {
+            return Attempt::done(self.buffers.total(), true);
+        }
         let mut before = 0;
         for _ in 0..TRIES {
             let message = self.message();
@@ -367,7 +372,7 @@ impl SendDatagram {
     pub fn message(&mut self) -> libc::msghdr {
         let mut message = self.buffers.message();
         let (address, control) = match &self.to {
-            Destination::Peer => (None, None),
+            Destination::Peer | Destination::Nowhere => (None, None),
             Destination::Address(address) => (Some(address), None),
             Destination::WithControl(both) => (both.0.as_ref(), Some(&both.1)),
         };
@@ -380,6 +385,11 @@ impl SendDatagram {
             message.msg_controllen = control.len();
         }
         message
+    }
+
+    /// Whether there is anything for the kernel to do.
+    pub fn leaves(&self) -> bool {
+        !matches!(self.to, Destination::Nowhere)
     }
 
     /// Whether sending it costs so little that the call itself is what counts.
@@ -396,10 +406,13 @@ impl SendDatagram {
         &mut self,
         socket: &Socket,
         place: &mut MaybeUninit<Envelope>,
-    ) -> squeue::Entry {
-        opcode::SendMsg::new(types::Fd(socket.fd()), Envelope::put(place, self.message()))
-            .flags(FLAGS as u32)
-            .build()
+    ) -> Option<squeue::Entry> {
+        if !self.leaves() {
+            return None;
+        }
+        let message = Envelope::put(place, self.message());
+        let send = opcode::SendMsg::new(types::Fd(socket.fd()), message).flags(FLAGS as u32);
+        Some(send.build())
     }
 
     /// What a result of the batcher, or of a call for several, means.

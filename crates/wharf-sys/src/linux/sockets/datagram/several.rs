@@ -26,7 +26,7 @@ impl Operation {
     pub fn may_join(&self) -> bool {
         match self {
             Operation::ReceiveDatagram(receive) => receive.takes(),
-            Operation::SendDatagram(_) => true,
+            Operation::SendDatagram(send) => send.leaves(),
             _ => false,
         }
     }
