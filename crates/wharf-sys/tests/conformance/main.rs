@@ -30,6 +30,7 @@ mod concurrency;
 mod concurrency_random;
 mod concurrency_waits;
 mod connect;
+mod connect_by_name;
 mod connections;
 mod datagram_bursts;
 mod datagram_errors;

@@ -1,6 +1,7 @@
 //! winsock2.h: connections made by name, taken under a condition, shared, and ended with data.
 
 use std::net::SocketAddr;
+use std::ptr::null_mut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -277,7 +278,7 @@ pub unsafe extern "system" fn WSAConnectByList(
             connect_to_any(
                 &socket,
                 &addresses,
-                (localaddress, localaddresslength),
+                ((localaddress, localaddresslength), |local| local),
                 (remoteaddress, remoteaddresslength),
                 timeout,
             )
@@ -395,27 +396,38 @@ unsafe fn connect_by_name(
 ) -> BOOL {
     let connect = || {
         startup::check()?;
-        let socket = handle::socket(s)?;
         let (Some(host), Some(service)) = names else {
-            return Err(Status::INVALID);
+            return Err(Status::INVALID); // whatever the socket
         };
+        let socket = handle::socket(s)?;
         if !reserved.is_null() {
             return Err(Status::INVALID);
         }
+        if socket.is_datagram() {
+            return Err(Status::FAULT);
+        }
         let [host, service] = [host, service].map(|name| String::from_utf16_lossy(&name));
         let addresses = connect_by::addresses_of(&host, &service)?;
+        // An address without a length is left out.
+        let [local, remote] = [local, remote].map(|(out, length)| match length.is_null() {
+            true => (null_mut(), null_mut()),
+            false => (out, length),
+        });
+        let told = |local: Address| local.with_port(0); // the port of the socket's own is not
         // SAFETY: the caller's promise.
-        unsafe { connect_to_any(&socket, &addresses, local, remote, timeout) }
+        unsafe { connect_to_any(&socket, &addresses, (local, told), remote, timeout) }
     };
     last_error::winsock_value(connect().map(|()| TRUE), FALSE)
 }
 
+/// `told` is what of the local address the program learns.
+///
 /// # Safety
 /// As for `WSAConnectByNameW`.
 unsafe fn connect_to_any(
     socket: &Arc<Socket>,
     addresses: &[SocketAddr],
-    local: Room,
+    (local, told): (Room, impl FnOnce(Address) -> Address),
     remote: Room,
     timeout: *const TIMEVAL,
 ) -> Result<(), Status> {
@@ -436,7 +448,7 @@ unsafe fn connect_to_any(
     // SAFETY: the caller's promise.
     let deadline = unsafe { deadline_of(timeout) }?;
     let (local_address, remote_address) = socket.connect_to_any(addresses, deadline)?;
-    for ((out, length), address) in [(local, local_address), (remote, remote_address)] {
+    for ((out, length), address) in [(local, told(local_address)), (remote, remote_address)] {
         if !out.is_null() {
             // SAFETY: there is room, as was looked at above.
             unsafe { write(&address, out, length) };
