@@ -73,6 +73,7 @@ mod overlapped_buffers;
 mod overlapped_ends;
 mod overlapped_events;
 mod overlapped_flags;
+mod overlapped_results;
 mod poll;
 mod port_races;
 mod ports;

@@ -764,3 +764,26 @@ fn resolving_needs_a_startup() {
         });
     });
 }
+
+/// The flags of the hints are not those of the results.
+/// Source: ADDRINFOA, ai_flags; validated on Windows.
+#[test]
+fn results_have_no_flags() {
+    const DNS_ONLY: u32 = 0x10; // AI_DNS_ONLY
+    let _watch = watch();
+    startup();
+    differs_under_wine("takes fewer flags", || {
+        for flag in [AI_ALL | DNS_ONLY, AI_PASSIVE, AI_NUMERICHOST] {
+            let (hints, mut list) = (flags(flag), null_mut());
+            // SAFETY: the text is terminated, the hints and `list` are valid.
+            let code =
+                unsafe { getaddrinfo(c"127.0.0.1".as_ptr().cast(), null(), &hints, &mut list) };
+            assert_eq!(code, 0);
+            // SAFETY: a list; under Wine it may be unaligned.
+            let told = unsafe { list.read_unaligned() }.ai_flags;
+            // SAFETY: nobody else has the list.
+            unsafe { freeaddrinfo(list) };
+            assert_eq!(told, 0, "{flag:#x}");
+        }
+    });
+}

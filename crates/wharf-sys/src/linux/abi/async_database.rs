@@ -187,9 +187,6 @@ fn start<T: 'static, Entry: 'static>(
 ) -> HANDLE {
     let start = || {
         startup::check()?;
-        if !window::exists(window) {
-            return Err(Status::INVALID);
-        }
         let address = buffer.addr();
         let ask = move || {
             let found = waiting(find)?;
@@ -240,7 +237,7 @@ impl Report for Reply {
     }
 
     fn tell(self: Box<Self>, task: usize) {
-        // To a window that is gone meanwhile nothing can be told.
+        // To a window that is not there nothing can be told; nobody has looked before.
         let _ = window::post(self.window as HWND, self.message, task, self.told as isize);
     }
 }

@@ -282,6 +282,9 @@ pub unsafe extern "system" fn WSAGetOverlappedResult(
             wait_for_operation(waited, None, false)
                 .map_err(|status| Status::from_win32(status.to_win32()))?;
             status = overlapped.status();
+            if status == Status::PENDING {
+                status = Status::SUCCESS; // the event, not Internal, ends the wait
+            }
         }
         if status == Status::PENDING {
             return Err(Status::PENDING);

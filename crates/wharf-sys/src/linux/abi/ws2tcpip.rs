@@ -76,7 +76,7 @@ pub unsafe fn get_addr_info<U: Unit>(
         };
         let resolved = resolve::resolve(host.as_deref(), service.as_deref(), read_hints(&hints)?)?;
         let common = Common {
-            flags: hints.ai_flags,
+            flags: 0, // those of the hints are not told
             socket_type: hints.ai_socktype,
             protocol: hints.ai_protocol, // neither is checked against the other
             ..Common::default()
