@@ -36,7 +36,7 @@ fn connect(socket: Raw, port: &str, local: Room, remote: Room) -> Result<(), u32
 #[test]
 fn names_are_judged_first() {
     let _watch = watch();
-    let (socket, gone) = (Socket::tcp(Family::V4), Socket::stale());
+    let (socket, gone) = (Socket::tcp(Family::V4), Raw(GARBAGE_HANDLE as SOCKET));
     for socket in [*socket, gone] {
         for (host, service) in [
             (null(), null()),

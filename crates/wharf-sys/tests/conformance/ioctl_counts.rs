@@ -115,3 +115,30 @@ fn keep_alive_values_count_nothing() {
         assert_eq!(next(&port), request.success(KEY, 0));
     });
 }
+
+/// A routine is refused on the socket of a port, before the code is looked at: the status block is that of a refused call.
+/// Source: WSAIoctl, WSAEINVAL; as for WSARecv.
+#[test]
+fn routine_is_refused_beside_a_port() {
+    let _watch = watch();
+    not_under_wine("takes it", || {
+        let socket = Socket::tcp(Family::V4);
+        let port = port_of(*socket, KEY);
+        let on = 1u32.to_ne_bytes();
+        for code in [FIONBIO as u32, SIO_ADDRESS_LIST_QUERY, 0x1234_5678] {
+            let request = Request::new(0);
+            let refused = socket.query_with(code, (&on, null_mut(), 0), Some(&request), ROUTINE);
+            assert_eq!(refused, (Err(WSAEINVAL), UNTOUCHED_COUNT));
+            assert_eq!(request.internal(), STATUS_PENDING as usize);
+        }
+        assert_empty(&port);
+        assert_eq!(sleep_alertable(0), 0);
+        assert_eq!(routines_run(), []);
+        let refusing = refusing_address(Family::V4).1;
+        assert_eq!(
+            socket.connect(&refusing),
+            Err(WSAECONNREFUSED),
+            "it blocks as before"
+        );
+    });
+}

@@ -134,6 +134,23 @@ fn program_writes_the_header() {
     assert_eq!(&reply[28..], b"by hand");
 }
 
+/// There are no ports: whatever `bind` was given, the name has none.
+/// Source: "TCP/IP Raw Sockets"; getsockname.
+#[test]
+fn name_of_a_raw_socket_has_no_port() {
+    let _watch = watch();
+    not_under_wine("tells the protocol", || {
+        for (family, protocol) in [(Family::V4, IPPROTO_ICMP), (Family::V6, IPPROTO_ICMPV6)] {
+            let Some(socket) = raw(family, protocol) else {
+                return;
+            };
+            assert_eq!(socket.local_address(), Err(WSAEINVAL));
+            assert_eq!(socket.bind(&family.loopback(7)), Ok(()));
+            assert_eq!(socket.local_address(), Ok(family.loopback(0).get()));
+        }
+    });
+}
+
 /// IPV6_HDRINCL is read back.
 /// Source: IPV6_HDRINCL.
 #[test]

@@ -267,3 +267,35 @@ fn reading_the_result_leaves_the_packet() {
     assert_eq!(request.result(pair.server.handle(), false), Ok(3));
     assert_eq!(next(&port), request.success(KEY, 3));
 }
+
+/// The event ends the wait: an operation that is still marked as pending by then counts as a success of what InternalHigh says.
+/// Source: WSAGetOverlappedResult, fWait and hEvent; validated on Windows.
+#[test]
+fn signalled_event_is_a_result() {
+    let _watch = watch();
+    let (socket, event) = (Socket::tcp(Family::V4), Event::manual());
+    let request = Request::new(0).with_event(event.raw());
+    request.mark_status(STATUS_PENDING as usize, 7);
+    assert_eq!(socket.result(&request, false), Err(WSA_IO_INCOMPLETE));
+    event.set();
+    assert_eq!(socket.result(&request, false), Err(WSA_IO_INCOMPLETE));
+    assert_eq!(socket.result(&request, true), Ok((7, 0)));
+}
+
+/// Any socket will do for the handle, but it must be one; the failure is that of the status block.
+/// Source: WSAGetOverlappedResult, WSAENOTSOCK; validated on Windows.
+#[test]
+fn handle_is_only_looked_up() {
+    let _watch = watch();
+    let socket = Socket::tcp(Family::V4);
+    let request = Request::new(0);
+    request.mark_status(STATUS_CONNECTION_RESET as u32 as usize, 3);
+    assert_eq!(socket.result(&request, true), Err(WSAECONNRESET));
+    request.mark_status(STATUS_SUCCESS as usize, 3);
+    assert_eq!(socket.result(&request, true), Ok((3, 0)));
+    let event = Event::manual();
+    for no_socket in [GARBAGE_HANDLE, event.raw()] {
+        let result = Raw(no_socket as SOCKET).result(&request, true);
+        assert_eq!(result, Err(WSAENOTSOCK));
+    }
+}
