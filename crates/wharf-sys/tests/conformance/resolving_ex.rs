@@ -360,7 +360,10 @@ fn event_is_signalled_when_the_answer_is_there() {
         assert_eq!(lookup.start_with_event(), WSA_IO_PENDING);
         assert_eq!(lookup.until_done(), 0);
         assert_eq!(lookup.told(), (0, lookup.place(), lookup.done.raw()));
-        assert!(lookup.take_addresses()[0].ends_with(":80"));
+        let addresses = lookup.take_addresses();
+        not_under_wine("once in some hundred times the service is lost", || {
+            assert!(addresses[0].ends_with(":80"), "{addresses:?}");
+        });
     }
     let mut unknown = Lookup::with_hints("localhost", flags(AI_NUMERICHOST));
     assert_eq!(unknown.start_with_event(), WSA_IO_PENDING);
