@@ -14,6 +14,9 @@ use crate::harness::*;
 use crate::names::{narrow, wide};
 use crate::tcp::*;
 
+/// Why Wine cannot be asked: a test that fails gives up what Wine then writes to and signals.
+const STARTS: &str = "Wine starts it, and goes on with what is lent no more";
+
 /// No hints, to begin from.
 fn hints() -> ADDRINFOEXW {
     ADDRINFOEXW::default()
@@ -360,10 +363,7 @@ fn event_is_signalled_when_the_answer_is_there() {
         assert_eq!(lookup.start_with_event(), WSA_IO_PENDING);
         assert_eq!(lookup.until_done(), 0);
         assert_eq!(lookup.told(), (0, lookup.place(), lookup.done.raw()));
-        let addresses = lookup.take_addresses();
-        not_under_wine("once in some hundred times the service is lost", || {
-            assert!(addresses[0].ends_with(":80"), "{addresses:?}");
-        });
+        assert!(lookup.take_addresses()[0].ends_with(":80"));
     }
     let mut unknown = Lookup::with_hints("localhost", flags(AI_NUMERICHOST));
     assert_eq!(unknown.start_with_event(), WSA_IO_PENDING);
@@ -436,7 +436,7 @@ fn refused_lookups_signal_nothing() {
         assert!(!both.done.wait(SHORT_MS));
         assert_eq!(both.calls.load(SeqCst), 0);
     });
-    differs_under_wine("Wine finds out later", || {
+    not_under_wine(STARTS, || {
         let mut nothing = Lookup::new(None, None);
         assert_eq!(nothing.start_with_event(), WSAHOST_NOT_FOUND);
         assert!(nothing.list().is_null());
@@ -450,7 +450,7 @@ fn refused_lookups_signal_nothing() {
 fn something_must_report() {
     let _watch = watch();
     startup();
-    differs_under_wine("Wine starts what nobody hears of", || {
+    not_under_wine(STARTS, || {
         let mut lookup = Lookup::new(Some(LOOPBACK), None);
         let overlapped = lookup.overlapped.get();
         // SAFETY: refused, so nothing is lent.
@@ -539,22 +539,25 @@ fn cancelling_needs_a_handle() {
 fn each_lookup_has_its_handle() {
     let _watch = watch();
     startup();
-    differs_under_wine("Wine gives out none", || {
-        let mut lookups: Vec<_> = (0..20).map(|_| Lookup::new(Some(LOOPBACK), None)).collect();
-        let mut handles = Vec::new();
-        for lookup in &mut lookups {
-            assert_eq!(lookup.start_with_event(), WSA_IO_PENDING);
-            assert!(!lookup.handle.is_null());
-            handles.push(lookup.handle as usize);
-        }
-        handles.sort();
-        handles.dedup();
-        assert_eq!(handles.len(), lookups.len());
-        for lookup in &mut lookups {
-            assert_eq!(lookup.until_done(), 0);
-            lookup.take_addresses();
-        }
-    });
+    not_under_wine(
+        "Wine gives out none, and goes on with what is lent no more",
+        || {
+            let mut lookups: Vec<_> = (0..20).map(|_| Lookup::new(Some(LOOPBACK), None)).collect();
+            let mut handles = Vec::new();
+            for lookup in &mut lookups {
+                assert_eq!(lookup.start_with_event(), WSA_IO_PENDING);
+                assert!(!lookup.handle.is_null());
+                handles.push(lookup.handle as usize);
+            }
+            handles.sort();
+            handles.dedup();
+            assert_eq!(handles.len(), lookups.len());
+            for lookup in &mut lookups {
+                assert_eq!(lookup.until_done(), 0);
+                lookup.take_addresses();
+            }
+        },
+    );
 }
 
 /// With a time that suffices an answer comes as without one; a negative one is WSAEINVAL.
